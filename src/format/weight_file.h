@@ -1,0 +1,71 @@
+// One view of a checkpoint, whatever it was stored as: typed metadata and named tensors, mapped not read.
+// gguf.h and safetensors.h produce it; model/binder and cli/show consume it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "quant/dtype.h"
+
+namespace r1 {
+
+struct TensorInfo {
+  std::string name;
+  DType dtype;
+  std::vector<int64_t> shape;        // row-major, outermost first, as torch prints it: [out, in]
+  std::span<const std::byte> bytes;  // into the mapping
+};
+
+struct MetaArray;
+// Metadata values; GGUF keys as they are, config.json flattened with dots ("rope_scaling.factor").
+using MetaValue = std::variant<bool, int64_t, uint64_t, double, std::string, std::shared_ptr<const MetaArray>>;
+struct MetaArray {
+  // One of these, by element type. Strings point into the mapping; nested arrays are kept as values.
+  std::variant<std::vector<bool>, std::vector<int64_t>, std::vector<uint64_t>, std::vector<double>,
+               std::vector<std::string_view>, std::vector<MetaValue>>
+      items;
+};
+
+enum class Container { kGguf, kSafetensors };
+
+class WeightFile {
+ public:
+  // Opens a GGUF file (any shard of a split), a safetensors file, or a Hugging Face folder.
+  static Result<WeightFile> open(const std::string& path);
+
+  Container container() const;
+  const std::string& path() const;
+  uint64_t file_bytes() const;  // all shards
+
+  std::span<const TensorInfo> tensors() const;  // in file order
+  const TensorInfo* find(std::string_view name) const;
+
+  // Metadata in file order, and by key. GGUF: its key-values. Hugging Face: config.json (flattened); the
+  // other JSON files under the prefixes "generation_config." and "tokenizer_config.".
+  std::span<const std::pair<std::string, MetaValue>> metadata() const;
+  const MetaValue* meta(std::string_view key) const;
+
+  // Typed access: nullopt where the key is absent, an error naming key, type and value where it does not fit.
+  Result<std::optional<int64_t>> integer(std::string_view key) const;
+  Result<std::optional<double>> number(std::string_view key) const;
+  Result<std::optional<bool>> boolean(std::string_view key) const;
+  Result<std::optional<std::string>> text(std::string_view key) const;
+
+  // Hugging Face folders: the raw text of a file beside the weights ("tokenizer.json"), "" where absent.
+  Result<std::string> side_file(std::string_view name, uint64_t limit) const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace r1
