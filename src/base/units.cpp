@@ -67,7 +67,7 @@ Result<uint64_t> parse_bytes(std::string_view text) {
   if (unit.ends_with("IB")) unit.resize(unit.size() - 2);
   else if (unit.ends_with("B")) unit.resize(unit.size() - 1);
   static constexpr std::string_view kUnits = "KMGT";
-  const size_t power = unit.empty() ? 0 : kUnits.find(unit) + 1;  // 0 again where there is no such unit
+  const size_t power = unit.size() == 1 ? kUnits.find(unit) + 1 : 0;  // 0 again where there is none such
   const std::string number(text.substr(0, digits));
   char* end = nullptr;
   const double bytes = std::strtod(number.c_str(), &end) * std::pow(1024.0, static_cast<double>(power));

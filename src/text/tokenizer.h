@@ -37,6 +37,10 @@ class Tokenizer {
   // parse_special: text that spells a control token becomes that token; off for what users typed.
   // No BOS/EOS is added; see add_bos().
   std::vector<int32_t> encode(std::string_view text, bool parse_special) const;
+  // The text with every spelled-out control token broken by kLiteral, so that encode(…, true) keeps it text: what
+  // users wrote goes through this before a template sees it. encode drops the mark.
+  static constexpr char kLiteral = '\xFF';  // never occurs in UTF-8
+  std::string protect(std::string_view text) const;
   // The bytes of the ids, SPM's leading space dropped as the original does; skip_special leaves control tokens out.
   std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
   // The raw bytes one id stands for in the middle of a text ("" for control tokens if skip_special). A token

@@ -1,0 +1,11 @@
+// Every command's entry; the table is in main.cpp, the code in the file of the command's name.
+#pragma once
+
+#include "cli/command.h"
+
+namespace r1 {
+
+extern const char* const show_examples;
+Run declare_show(CLI::App& app);
+
+}  // namespace r1

@@ -1,0 +1,91 @@
+// The one door to a loaded model: text in, thought and answer out, for one caller or many at once.
+// Owns model, tokenizer, template, KV cache and batcher. Thread-safe: calls from many threads are batched.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "infer/sampling.h"
+#include "model/model.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace r1 {
+
+struct EngineOptions {
+  int threads = 0;               // 0: all cores
+  Compute compute = Compute::kFast;
+  DType kv_dtype = DType::kF16;
+  int64_t context = 0;           // tokens; 0: sized from free memory, at most the model's own
+  uint64_t memory = 0;           // bytes this engine may use; 0: what is free now
+  std::function<void(uint64_t done, uint64_t total)> progress;
+};
+
+enum class Think { kAuto, kOn, kOff };
+
+struct GenerateParams {
+  SamplingParams sampling;
+  int64_t max_tokens = -1;       // -1: up to the context
+  std::vector<std::string> stop;
+  int64_t think_budget = -1;     // tokens of thought after which it is closed; -1: none
+  int64_t think_minimum = 0;     // while under it a closing tag is replaced and thinking goes on
+  int top_logprobs = -1;         // -1: no log-probabilities
+};
+
+enum class FinishReason { kStop, kLength, kContext, kCancelled };
+std::string_view name(FinishReason reason);  // "stop", "length", "context", "cancelled"
+
+struct Piece {
+  std::string thought, answer;   // either may be empty
+  std::vector<Sampled> tokens;   // the tokens this piece came from, where log-probabilities were asked for
+};
+
+struct Completion {
+  std::string thought, answer;
+  FinishReason reason = FinishReason::kStop;
+  int64_t prompt_tokens = 0, cached_tokens = 0, thought_tokens = 0, generated_tokens = 0;
+  double load_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
+};
+
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> load(const std::string& path, const EngineOptions& options);
+  ~Engine();
+
+  const Model& model() const;
+  const Tokenizer* tokenizer() const;        // null for checkpoints without one
+  const ChatTemplate* chat_template() const;  // null where the file has none
+  bool reasoning() const;                     // the template or vocabulary knows <think>
+  int64_t context() const;                    // tokens
+  SamplingParams recommended_sampling() const;  // generation_config, else R1's 0.6 / 0.95 for reasoning models
+  std::string startup_line() const;           // device, instruction set, threads, memory, context
+
+  // messages: [{"role","content",...}] as Hugging Face templates take them. Returns the rendered prompt.
+  Result<std::string> render(const nlohmann::ordered_json& messages, Think think,
+                             const nlohmann::ordered_json* tools = nullptr) const;
+  // Ids of a rendered prompt: control tokens of the template are parsed, those spelled by users are not.
+  Result<std::vector<int32_t>> tokenize_prompt(const nlohmann::ordered_json& messages, Think think,
+                                               const nlohmann::ordered_json* tools = nullptr) const;
+
+  // on_piece is called as text appears; returning false cancels within one step. Blocks until done.
+  // The prompt's length is checked first: an error names its tokens and the context.
+  using OnPiece = std::function<bool(const Piece&)>;
+  Result<Completion> chat(const nlohmann::ordered_json& messages, Think think, const GenerateParams& params,
+                          const OnPiece& on_piece);
+  Result<Completion> complete(std::vector<int32_t> prompt, std::string_view rendered, const GenerateParams& params,
+                              const OnPiece& on_piece);
+
+ private:
+  struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace r1

@@ -1,0 +1,46 @@
+// The memory of keys and values, in pages of kKvPage positions. A page belongs to whoever holds its number;
+// infer/kv_cache.h hands numbers out and shares them between sequences with a common prefix.
+// Attention walks pages in order of position, so what it computes never depends on where pages lie (law 1).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/error.h"
+#include "quant/dtype.h"
+
+namespace r1 {
+
+constexpr int kKvPage = 32;  // positions per page: the absolute tile of attention
+
+struct KvShape {
+  int n_layers = 0;
+  int n_heads = 0;        // key/value heads
+  int k_dim = 0, v_dim = 0;  // per head
+  DType dtype = DType::kF16;  // kF32, kF16, kBF16
+
+  uint64_t bytes_per_token() const;
+  uint64_t bytes_per_page() const;
+};
+
+class KvPages {
+ public:
+  // Reserves address space; memory is touched as pages are used. Errors name the bytes asked for.
+  static Result<KvPages> create(const KvShape& shape, int32_t n_pages);
+
+  const KvShape& shape() const { return shape_; }
+  int32_t n_pages() const { return n_pages_; }
+  // Keys (values) of one head in one page: [kKvPage, k_dim] ([kKvPage, v_dim]) of shape().dtype.
+  std::byte* k(int32_t page, int layer, int head) const;
+  std::byte* v(int32_t page, int layer, int head) const;
+  void copy_page(int32_t from, int32_t to);  // copy on write of a partly filled page
+
+ private:
+  KvShape shape_;
+  int32_t n_pages_ = 0;
+  std::shared_ptr<std::byte> memory_;
+};
+
+}  // namespace r1
