@@ -5,7 +5,4 @@
 
 namespace r1 {
 
-extern const char* const show_examples;
-Run declare_show(CLI::App& app);
-
 }  // namespace r1

@@ -9,8 +9,7 @@
 namespace r1 {
 namespace {
 
-constexpr Command kCommands[] = {
-    {"show", "what a model file holds", show_examples, declare_show},
+const std::vector<Command> kCommands = {
 };
 
 int run_command(int argc, char** argv) {
