@@ -1,0 +1,40 @@
+# make run              build r1 and talk to the small model in models/
+# make run MODEL=FILE   talk to another: a .gguf file or a Hugging Face folder
+# make test             build everything and pass the tests
+# make check            format, rooms, sizes, unit tests
+.PHONY: run build test check asan tsan fuzz bench clean setup
+MODEL ?=
+
+run: build
+	@build/release/r1 run $(MODEL)
+
+build: setup
+	@cmake --preset release > build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
+	@rm -f build-configure.log
+	@cmake --build --preset release --target r1
+
+test: setup
+	cmake --preset release
+	cmake --build --preset release
+	ctest --preset release -j $(shell nproc)
+
+asan tsan: setup
+	cmake --preset $@
+	cmake --build --preset $@
+	ctest --preset $@ -L 'unit|kernel' -j $(shell nproc)
+
+fuzz: setup
+	scripts/fuzz
+
+bench: setup
+	cmake --preset bench
+	cmake --build --preset bench
+
+check: setup
+	scripts/check
+
+setup:
+	@scripts/setup
+
+clean:
+	rm -rf build
