@@ -1,0 +1,23 @@
+// Q5_1: 32 elements in 24 bytes, d q + m with q in 0..31.
+#include "quant/blocks.h"
+#include "quant/codecs.h"
+#include "quant/half.h"
+
+namespace r1 {
+
+void decode_q5_1(const std::byte* blocks, float* values, size_t n) {
+  const auto* block = reinterpret_cast<const BlockQ5_1*>(blocks);
+  for (size_t i = 0; i < n; i += kSmallBlock, ++block) {
+    const float d = f16_to_f32(block->d);
+    const float m = f16_to_f32(block->m);
+    const uint32_t qh = block->qh;
+    for (uint32_t j = 0; j < 16; ++j) {
+      const uint32_t low = (block->qs[j] & 15u) | ((qh >> j) & 1u) << 4;
+      const uint32_t high = (block->qs[j] >> 4) | ((qh >> (j + 16)) & 1u) << 4;
+      values[i + j] = d * static_cast<float>(low) + m;
+      values[i + j + 16] = d * static_cast<float>(high) + m;
+    }
+  }
+}
+
+}  // namespace r1

@@ -1,0 +1,28 @@
+// Q5_K: 256 elements in 176 bytes; Q4_K with a fifth bit: d scale q - dmin min, q in 0..31.
+#include "quant/blocks.h"
+#include "quant/codecs.h"
+#include "quant/half.h"
+
+namespace r1 {
+
+void decode_q5_k(const std::byte* blocks, float* values, size_t n) {
+  const auto* block = reinterpret_cast<const BlockQ5_K*>(blocks);
+  for (; n > 0; n -= kSuperBlock, ++block) {
+    const float d = f16_to_f32(block->d);
+    const float dmin = f16_to_f32(block->dmin);
+    for (int g = 0; g < 8; ++g) {
+      int scale, min;
+      unpack_scale_k4(block->scales, g, scale, min);
+      const float step = d * static_cast<float>(scale);
+      const float offset = dmin * static_cast<float>(min);
+      const uint8_t* qs = block->qs + 32 * (g / 2);
+      const int shift = 4 * (g % 2);
+      for (int l = 0; l < 32; ++l) {
+        const int q = ((qs[l] >> shift) & 15) | ((block->qh[l] >> g) & 1) << 4;
+        *values++ = step * static_cast<float>(q) - offset;
+      }
+    }
+  }
+}
+
+}  // namespace r1

@@ -1,0 +1,26 @@
+// Q6_K: 256 elements in 210 bytes; groups of 16 with an 8-bit scale: d scale (q - 32), q in 0..63.
+#include "quant/blocks.h"
+#include "quant/codecs.h"
+#include "quant/half.h"
+
+namespace r1 {
+
+void decode_q6_k(const std::byte* blocks, float* values, size_t n) {
+  const auto* block = reinterpret_cast<const BlockQ6_K*>(blocks);
+  for (; n > 0; n -= kSuperBlock, ++block) {
+    const float d = f16_to_f32(block->d);
+    for (int g = 0; g < 16; ++g) {  // x[16 g ..]: half g / 8, quarter g / 2 % 4 of it
+      const float step = d * static_cast<float>(block->scales[g]);
+      const int half = g / 8, quarter = g / 2 % 4, at = 16 * (g % 2);
+      const uint8_t* ql = block->ql + 64 * half + 32 * (quarter % 2) + at;
+      const uint8_t* qh = block->qh + 32 * half + at;
+      for (int l = 0; l < 16; ++l) {
+        const int low = (ql[l] >> (4 * (quarter / 2))) & 15;
+        const int high = (qh[l] >> (2 * quarter)) & 3;
+        *values++ = step * static_cast<float>((low | high << 4) - 32);
+      }
+    }
+  }
+}
+
+}  // namespace r1
