@@ -1,0 +1,40 @@
+// Every matrix product in the build. A new variant is one file and one line here.
+#include <vector>
+
+#include "kernels/matmul/variants.h"
+
+namespace r1 {
+namespace {
+
+constexpr Kernels (*kVariants[])() = {
+    matmul_ref,
+};
+
+// Whether kernels written for `kernel` run where `isa` was chosen.
+bool runs(Isa kernel, Isa isa) {
+  return kernel == isa || kernel == Isa::kRef || (kernel == Isa::kAvx2 && isa == Isa::kAvx512);
+}
+
+}  // namespace
+
+std::span<const MatmulKernel> matmul_kernels() {
+  static const std::vector<MatmulKernel> all = [] {
+    std::vector<MatmulKernel> kernels;
+    for (auto variant : kVariants) {
+      for (const MatmulKernel& kernel : variant()) kernels.push_back(kernel);
+    }
+    return kernels;
+  }();
+  return all;
+}
+
+const MatmulKernel* find_matmul(DType dtype, Compute compute, Isa isa) {
+  const MatmulKernel* best = nullptr;
+  for (const MatmulKernel& kernel : matmul_kernels()) {
+    if (kernel.dtype != dtype || kernel.compute != compute || !runs(kernel.isa, isa)) continue;
+    if (!best || kernel.isa > best->isa) best = &kernel;
+  }
+  return best;
+}
+
+}  // namespace r1

@@ -1,0 +1,13 @@
+// What each file of this folder exports to table.cpp: its kernels, one for every (type, arithmetic)
+// it serves.
+#pragma once
+
+#include "kernels/matmul/matmul.h"
+
+namespace r1 {
+
+using Kernels = std::span<const MatmulKernel>;
+
+Kernels matmul_ref();
+
+}  // namespace r1
