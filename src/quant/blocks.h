@@ -129,6 +129,15 @@ inline void unpack_scale_k4(const uint8_t* scales, int g, int& scale, int& min) 
   }
 }
 
+// The inverse, for all 8 groups; every scale and min < 64.
+inline void pack_scales_k4(const uint8_t* scales, const uint8_t* mins, uint8_t* packed) {
+  for (int g = 0; g < 4; ++g) {
+    packed[g] = static_cast<uint8_t>(scales[g] | (scales[g + 4] >> 4) << 6);
+    packed[g + 4] = static_cast<uint8_t>(mins[g] | (mins[g + 4] >> 4) << 6);
+    packed[g + 8] = static_cast<uint8_t>((scales[g + 4] & 15) | (mins[g + 4] & 15) << 4);
+  }
+}
+
 // Scale (0-63, less 32 when used) of 16-element group g (0-15) of a Q3_K block.
 inline int unpack_scale_q3k(const uint8_t* scales, int g) {
   const int low = g < 8 ? scales[g] & 15 : scales[g - 8] >> 4;

@@ -2,6 +2,8 @@
 // in 0..15.
 #include "quant/blocks.h"
 #include "quant/codecs.h"
+#include "quant/fit.h"
+#include "quant/fit_super.h"
 #include "quant/half.h"
 
 namespace r1 {
@@ -20,6 +22,22 @@ void decode_q4_k(const std::byte* blocks, float* values, size_t n) {
       const int shift = 4 * (g % 2);
       for (int l = 0; l < 32; ++l)
         *values++ = step * static_cast<float>((qs[l] >> shift) & 15) - offset;
+    }
+  }
+}
+
+void encode_q4_k(const float* values, std::byte* blocks, size_t n, const float* importance) {
+  auto* block = reinterpret_cast<BlockQ4_K*>(blocks);
+  for (size_t i = 0; i < n; i += kSuperBlock, ++block) {
+    const AffineSuper fit = fit_affine_super(values + i, importance ? importance + i : kOnes, 15);
+    block->d = f32_to_f16(fit.d);
+    block->dmin = f32_to_f16(fit.dmin);
+    pack_scales_k4(fit.scales, fit.mins, block->scales);
+    for (int g = 0; g < 8; g += 2) {
+      for (int l = 0; l < 32; ++l) {
+        const int low = fit.q[32 * g + l], high = fit.q[32 * g + 32 + l];
+        block->qs[16 * g + l] = static_cast<uint8_t>(low | high << 4);
+      }
     }
   }
 }

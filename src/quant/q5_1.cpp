@@ -1,6 +1,7 @@
 // Q5_1: 32 elements in 24 bytes, d q + m with q in 0..31.
 #include "quant/blocks.h"
 #include "quant/codecs.h"
+#include "quant/fit.h"
 #include "quant/half.h"
 
 namespace r1 {
@@ -16,6 +17,25 @@ void decode_q5_1(const std::byte* blocks, float* values, size_t n) {
       const uint32_t high = (block->qs[j] >> 4) | ((qh >> (j + 16)) & 1u) << 4;
       values[i + j] = d * static_cast<float>(low) + m;
       values[i + j + 16] = d * static_cast<float>(high) + m;
+    }
+  }
+}
+
+void encode_q5_1(const float* values, std::byte* blocks, size_t n, const float* importance) {
+  constexpr Levels kLevels = {0, 31};
+  auto* block = reinterpret_cast<BlockQ5_1*>(blocks);
+  for (size_t i = 0; i < n; i += kSmallBlock, ++block) {
+    const Group group{values + i, importance ? importance + i : kOnes, kSmallBlock};
+    const Grid grid = fit_affine(group, kLevels.hi, kFree, as_f16).grid;
+    int8_t q[kSmallBlock];
+    nearest(group, grid, kLevels, q);
+    block->d = f32_to_f16(grid.step);
+    block->m = f32_to_f16(grid.offset);
+    block->qh = 0;
+    for (int j = 0; j < 16; ++j) {
+      const auto low = static_cast<uint32_t>(q[j]), high = static_cast<uint32_t>(q[j + 16]);
+      block->qs[j] = static_cast<uint8_t>((low & 15) | (high & 15) << 4);
+      block->qh |= (low >> 4) << j | (high >> 4) << (j + 16);
     }
   }
 }
