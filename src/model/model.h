@@ -13,6 +13,7 @@
 #include "format/weight_file.h"
 #include "kernels/matmul/matmul.h"
 #include "model/config.h"
+#include "tensor/context.h"
 #include "tensor/kv_pages.h"
 #include "tensor/tensor.h"
 
@@ -20,12 +21,7 @@ namespace r1 {
 
 // Rows of one forward: any mix of prompts' chunks and single decoded tokens.
 struct Batch {
-  // Consecutive rows [first, first + count) are positions [position, position + count) of one sequence whose
-  // page table is `pages` (page i holds positions [i * kKvPage, (i+1) * kKvPage)); pages must cover them.
-  struct Part {
-    int32_t first, count, position;
-    std::span<const int32_t> pages;
-  };
+  using Part = SequenceRows;     // {first, count, position, pages}; pages must cover the positions
   std::vector<int32_t> tokens;   // [T]
   std::vector<Part> parts;       // cover [0, T) in order
   std::vector<int32_t> wanted;   // rows whose logits are wanted, ascending

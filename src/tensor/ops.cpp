@@ -1,0 +1,87 @@
+// Each op: check shapes, take memory, choose the kernel, split the work. A range of the split is at
+// least kWork elements, so that small tensors are done by the calling thread alone.
+#include "tensor/ops.h"
+
+#include <algorithm>
+
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/norm/norm.h"
+#include "kernels/swiglu/swiglu.h"
+
+namespace r1 {
+namespace {
+
+constexpr int64_t kWork = 16384;
+
+int64_t grain(int64_t elements_per_row) {
+  return std::max<int64_t>(1, kWork / std::max<int64_t>(1, elements_per_row));
+}
+
+// A binary kernel over all elements of two tensors of one shape.
+template <class Run>
+Tensor elementwise(Context& ctx, Run* run, const Tensor& a, const Tensor& b) {
+  R1_CHECK(a.rows() == b.rows() && a.cols() == b.cols());
+  Tensor y = ctx.tensor(a.rows(), a.cols());
+  ctx.parallel(a.size(), kWork, [&](int64_t begin, int64_t end) {
+    run(a.data() + begin, b.data() + begin, end - begin, y.data() + begin);
+  });
+  return y;
+}
+
+}  // namespace
+
+Tensor embed(Context& ctx, const StoredMatrix& table, std::span<const int32_t> tokens) {
+  const auto n = static_cast<int64_t>(tokens.size());
+  Tensor y = ctx.tensor(n, table.cols);
+  for (const int32_t token : tokens) R1_CHECK(token >= 0 && token < table.rows);
+  ctx.parallel(n, grain(table.cols), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      table.decode_row(tokens[static_cast<size_t>(i)], y.row(i).data());
+  });
+  return y;
+}
+
+Tensor rows(Context& ctx, const Tensor& x, std::span<const int32_t> index) {
+  Tensor y = ctx.tensor(static_cast<int64_t>(index.size()), x.cols());
+  for (int64_t i = 0; i < y.rows(); ++i) {
+    const auto row = x.row(index[static_cast<size_t>(i)]);
+    std::copy(row.begin(), row.end(), y.row(i).begin());
+  }
+  return y;
+}
+
+Tensor rms_norm(Context& ctx, const Tensor& x, const Tensor& w, double eps) {
+  const int64_t cols = w.cols();
+  R1_CHECK(w.rows() == 1 && cols > 0 && x.cols() % cols == 0);
+  RmsNorm* run = best(kRmsNorm, ctx.isa());
+  Tensor y = ctx.tensor(x.rows(), x.cols());
+  ctx.parallel(x.size() / cols, grain(cols), [&](int64_t begin, int64_t end) {
+    run(x.data() + begin * cols, w.data(), static_cast<float>(eps), end - begin, cols,
+        y.data() + begin * cols);
+  });
+  return y;
+}
+
+Tensor add(Context& ctx, const Tensor& a, const Tensor& b) {
+  return elementwise(ctx, best(kAdd, ctx.isa()), a, b);
+}
+
+Tensor swiglu(Context& ctx, const Tensor& gate, const Tensor& up) {
+  return elementwise(ctx, best(kSwiGlu, ctx.isa()), gate, up);
+}
+
+Tensor rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t head_dim) {
+  const int64_t n_pairs = angles.cos.cols();
+  R1_CHECK(angles.cos.rows() == x.rows() && x.cols() % head_dim == 0 && 2 * n_pairs <= head_dim);
+  Rope* run = best(kRope, ctx.isa());
+  Tensor y = ctx.tensor(x.rows(), x.cols());
+  ctx.parallel(x.rows(), grain(x.cols()), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      run(x.row(t).data(), angles.cos.row(t).data(), angles.sin.row(t).data(), angles.layout,
+          x.cols() / head_dim, head_dim, n_pairs, y.row(t).data());
+    }
+  });
+  return y;
+}
+
+}  // namespace r1

@@ -1,0 +1,85 @@
+#include "tensor/weight.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/units.h"
+
+namespace r1 {
+namespace {
+
+// Lets go of the whole pages of a read-only file mapping; they come back from the file if touched
+// again.
+void give_back(const std::byte* begin, const std::byte* end) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
+  const uintptr_t last = reinterpret_cast<uintptr_t>(end) / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
+}  // namespace
+
+const std::byte* StoredMatrix::row_bytes(int64_t row) const {
+  return bytes + static_cast<size_t>(row) * *stored_bytes(dtype, 1, static_cast<uint64_t>(cols));
+}
+
+void StoredMatrix::decode_row(int64_t row, float* values) const {
+  info(dtype).decode(row_bytes(row), values, static_cast<size_t>(cols));
+  if (scales.empty()) return;
+  const float* scale =
+      &scales[static_cast<size_t>(row / scale_rows * ((cols + scale_cols - 1) / scale_cols))];
+  for (int64_t j = 0; j < cols; ++j) values[j] *= scale[j / scale_cols];
+}
+
+const MatmulKernel* Weight::kernel_for(DType dtype, Compute compute, Isa isa) {
+  return find_matmul(dtype == DType::kF8E4M3 ? DType::kF32 : dtype, compute, isa);
+}
+
+uint64_t Weight::packed_bytes(const MatmulKernel& kernel, int64_t rows, int64_t cols) {
+  return static_cast<uint64_t>((rows + kernel.row_group - 1) / kernel.row_group) *
+         kernel.packed_bytes(cols);
+}
+
+Weight Weight::pack(Context& ctx, const StoredMatrix& stored, const MatmulKernel& kernel,
+                    std::shared_ptr<std::byte> memory) {
+  Weight w;
+  w.kernel_ = &kernel;
+  w.rows_ = stored.rows;
+  w.cols_ = stored.cols;
+  w.packed_ = memory;
+  const bool decoded = stored.dtype != kernel.dtype;
+  R1_CHECK(!decoded || kernel.dtype == DType::kF32);
+  ctx.parallel(w.n_groups(), 1, [&](int64_t begin, int64_t end) {
+    std::vector<float> values(decoded ? static_cast<size_t>(kernel.row_group * stored.cols) : 0);
+    for (int64_t g = begin; g < end; ++g) {
+      const int64_t first = g * kernel.row_group;
+      const int n = static_cast<int>(std::min<int64_t>(kernel.row_group, stored.rows - first));
+      for (int i = 0; decoded && i < n; ++i)
+        stored.decode_row(first + i, values.data() + i * stored.cols);
+      const std::byte* rows =
+          decoded ? reinterpret_cast<const std::byte*>(values.data()) : stored.row_bytes(first);
+      kernel.pack(rows, n, stored.cols, memory.get() + static_cast<size_t>(g) * w.group_bytes());
+    }
+    const int64_t last = std::min(end * kernel.row_group, stored.rows);
+    if (stored.mapped)
+      give_back(stored.row_bytes(begin * kernel.row_group), stored.row_bytes(last));
+  });
+  return w;
+}
+
+Result<std::shared_ptr<std::byte>> reserve_pages(uint64_t bytes) {
+  if (bytes == 0) return std::shared_ptr<std::byte>();
+  void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED)
+    return error("cannot reserve {} of memory: {}", format_bytes(bytes), std::strerror(errno));
+  ::madvise(p, bytes, MADV_HUGEPAGE);
+  return std::shared_ptr<std::byte>(static_cast<std::byte*>(p),
+                                    [bytes](std::byte* q) { ::munmap(q, bytes); });
+}
+
+}  // namespace r1
