@@ -5,4 +5,7 @@
 
 namespace r1 {
 
+Run declare_quantize(CLI::App& app);
+extern const char* const quantize_examples;
+
 }  // namespace r1

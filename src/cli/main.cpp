@@ -10,6 +10,7 @@ namespace r1 {
 namespace {
 
 const std::vector<Command> kCommands = {
+    {"quantize", "write a model as GGUF in a smaller type", quantize_examples, declare_quantize},
 };
 
 int run_command(int argc, char** argv) {
