@@ -47,10 +47,4 @@ class Model {
   virtual Tensor forward(Context& ctx, const Batch& batch, KvPages& kv, std::vector<Tensor>* hidden = nullptr) const = 0;
 };
 
-// Parameters by the config alone, for `r1 show` and `r1 fit`: all, and those active per token.
-struct ParameterCount {
-  uint64_t total = 0, active = 0;
-};
-Result<ParameterCount> count_parameters(const WeightFile& file);
-
 }  // namespace r1
