@@ -5,6 +5,10 @@
 
 namespace r1 {
 
+Run declare_run(CLI::App& app);
+extern const char* const run_examples;
+Run declare_completion(CLI::App& app);
+extern const char* const completion_examples;
 Run declare_quantize(CLI::App& app);
 extern const char* const quantize_examples;
 

@@ -1,20 +1,58 @@
 // r1: one program for DeepSeek-R1. Commands are lines of kCommands.
-// Exit codes: 0 done; 1 the command failed (the reason is on standard error); 2 wrong usage; 130 interrupted.
+// Exit codes: 0 done; 1 the command failed (the reason is on standard error); 2 wrong usage; 130
+// interrupted.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/nearest.h"
+#include "cli/terminal.h"
 
 namespace r1 {
 namespace {
 
 const std::vector<Command> kCommands = {
     {"quantize", "write a model as GGUF in a smaller type", quantize_examples, declare_quantize},
+    {"completion", "print a completion script for a shell", completion_examples,
+     declare_completion},
 };
 
+constexpr const char* kExamples = R"(Examples:
+  r1 run model.gguf                  talk to a model
+  r1 run model.gguf "Why is it so?"  one answer
+  r1 COMMAND --help                  a command's flags and examples)";
+
+int refuse(const std::string& message, const std::string& command) {
+  fmt::print(stderr, "r1: {}\nr1{} --help shows what there is\n", printable(message), command);
+  return 2;
+}
+
+// The message of a wrong command line, with the nearest name where one was misspelled.
+std::string explain(const CLI::App& app, const CLI::ParseError& failure) {
+  const auto* extra = dynamic_cast<const CLI::ExtrasError*>(&failure);
+  const std::vector<std::string> rest = app.remaining(true);
+  if (!extra || rest.empty()) return failure.what();
+  const CLI::App* command = app.get_subcommands().empty() ? nullptr : app.get_subcommands().back();
+  std::vector<std::string> names;
+  for (const CLI::Option* option : (command ? *command : app).get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  if (!command)
+    for (const Command& c : kCommands) names.emplace_back(c.name);
+  const std::string near = nearest(rest[0], names);
+  return fmt::format("no such {}: {}{}",
+                     rest[0].starts_with('-') ? "flag"
+                     : command                ? "argument"
+                                              : "command",
+                     rest[0], near.empty() ? "" : fmt::format("; did you mean {}?", near));
+}
+
 int run_command(int argc, char** argv) {
-  CLI::App app{"r1 runs, shows, serves, makes and measures DeepSeek-R1 models on your own machine", "r1"};
+  CLI::App app{"r1 runs, shows, serves, makes and measures DeepSeek-R1 models on your own machine",
+               "r1"};
+  app.set_version_flag("--version", "r1 0.1.0");
+  app.footer(kExamples);
   app.require_subcommand(1);
   std::vector<std::pair<CLI::App*, Run>> commands;
   for (const Command& command : kCommands) {
@@ -25,13 +63,15 @@ int run_command(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    return refuse(explain(app, e),
+                  app.get_subcommands().empty() ? "" : ' ' + app.get_subcommands()[0]->get_name());
   }
   for (const auto& [sub, run] : commands) {
     if (!sub->parsed()) continue;
     if (const auto result = run(); !result) {
-      fmt::print(stderr, "r1: {}\n", result.error().message);
-      return 1;
+      fmt::print(stderr, "r1: {}\n", printable(result.error().message));
+      return interrupted() ? 130 : 1;
     }
   }
   return 0;

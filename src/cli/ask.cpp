@@ -1,0 +1,91 @@
+#include "cli/ask.h"
+
+#include <random>
+
+#include "base/units.h"
+#include "cli/interrupt.h"
+
+namespace r1 {
+namespace {
+
+// From the operating system. 53 bits, so that every JSON reader keeps the number exactly.
+uint64_t fresh_seed() {
+  std::random_device device;
+  return (uint64_t{device()} << 32 | device()) >> 11;
+}
+
+double rate(int64_t tokens, double seconds) {
+  return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
+}
+
+}  // namespace
+
+Result<Answer> ask(ChatModel& model, const Conversation& conversation, AnswerPrinter* printer) {
+  const ChatSettings settings = conversation.parameters.over(model.defaults());
+  GenerateParams params = settings.generate;
+  params.sampling.seed = settings.seed ? *settings.seed : fresh_seed();
+
+  const InterruptGuard guard;
+  clear_interrupt();
+  auto completion = model.answer(conversation.for_template(), conversation.think, params,
+                                 [&](const Piece& piece) {
+                                   if (printer) printer->thought(piece.thought);
+                                   if (printer) printer->answer(piece.answer);
+                                   return !interrupted();
+                                 });
+  if (printer) printer->finish();
+  if (!completion) return std::move(completion).error();
+  return Answer{*std::move(completion), params.sampling.seed};
+}
+
+std::string statistics(const Answer& answer) {
+  const Completion& c = answer.completion;
+  return fmt::format(
+      "prompt    {} tokens, {} of them cached\n"
+      "prefill   {}, {:.1f} tokens/s\n"
+      "thought   {} tokens\n"
+      "answer    {} tokens\n"
+      "decode    {}, {:.1f} tokens/s\n"
+      "finish    {}\n"
+      "seed      {}\n",
+      c.prompt_tokens, c.cached_tokens, format_seconds(c.prefill_seconds),
+      rate(c.prompt_tokens - c.cached_tokens, c.prefill_seconds), c.thought_tokens,
+      c.generated_tokens - c.thought_tokens, format_seconds(c.decode_seconds),
+      rate(c.generated_tokens, c.decode_seconds), name(c.reason), answer.seed);
+}
+
+nlohmann::ordered_json to_json(const Answer& answer, const std::string& model) {
+  const Completion& c = answer.completion;
+  return {{"model", model},
+          {"thought", c.thought},
+          {"answer", c.answer},
+          {"finish_reason", name(c.reason)},
+          {"seed", answer.seed},
+          {"prompt_tokens", c.prompt_tokens},
+          {"cached_tokens", c.cached_tokens},
+          {"thought_tokens", c.thought_tokens},
+          {"answer_tokens", c.generated_tokens - c.thought_tokens},
+          {"load_seconds", c.load_seconds},
+          {"prefill_seconds", c.prefill_seconds},
+          {"decode_seconds", c.decode_seconds},
+          {"prefill_tokens_per_second", rate(c.prompt_tokens - c.cached_tokens, c.prefill_seconds)},
+          {"decode_tokens_per_second", rate(c.generated_tokens, c.decode_seconds)}};
+}
+
+std::string ending(const Completion& completion) {
+  switch (completion.reason) {
+    case FinishReason::kStop:
+      return "";
+    case FinishReason::kLength:
+      return fmt::format("stopped after max_tokens: {} tokens", completion.generated_tokens);
+    case FinishReason::kContext:
+      return fmt::format(
+          "the context is full: {} tokens of prompt, {} of answer; --context N sets its size",
+          completion.prompt_tokens, completion.generated_tokens);
+    case FinishReason::kCancelled:
+      return "stopped";
+  }
+  return "";
+}
+
+}  // namespace r1

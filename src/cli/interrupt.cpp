@@ -1,0 +1,25 @@
+#include "cli/interrupt.h"
+
+namespace r1 {
+namespace {
+
+volatile std::sig_atomic_t flag = 0;
+
+void set_flag(int) { flag = 1; }
+
+}  // namespace
+
+InterruptGuard::InterruptGuard() {
+  struct sigaction action {};
+  action.sa_handler = set_flag;
+  sigemptyset(&action.sa_mask);
+  ::sigaction(SIGINT, &action, &previous_);
+}
+
+InterruptGuard::~InterruptGuard() { ::sigaction(SIGINT, &previous_, nullptr); }
+
+bool interrupted() { return flag != 0; }
+
+void clear_interrupt() { flag = 0; }
+
+}  // namespace r1
