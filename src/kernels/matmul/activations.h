@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "quant/dtype.h"
+#include "kernels/matmul/codes.h"
 
 namespace r1 {
 
@@ -28,6 +28,23 @@ inline int q8_block(DType type) {
   const int block = info(type).block;
   return block > 1 ? block : 0;
 }
+
+// One token prepared for a weight type: q [cols] int8, d [cols / block] F32, then of every f.sub
+// elements what the product needs of their sum: the start of its chains (int32) where codes have an
+// offset; d * sum (F32) or, in blocks of 256, the sum (int16) where weights have a min. An odd
+// number of cache lines, so that tokens spread over all sets.
+template <DType type>
+struct Q8Layout {
+  static constexpr Format f = format_of(type);
+  static constexpr int kSumBytes = f.block == 256 && f.min ? 2 : 4;
+
+  static int64_t scales_at(int64_t cols) { return cols; }
+  static int64_t sums_at(int64_t cols) { return cols + cols / f.block * 4; }
+  static size_t bytes(int64_t cols) {
+    const int64_t end = sums_at(cols) + cols / f.sub * kSumBytes;
+    return static_cast<size_t>(((end + 63) / 64 | 1) * 64);
+  }
+};
 
 // q [n] and its scale d of one block of n activations.
 inline float quantize_q8(const float* x, int n, int8_t* q) {

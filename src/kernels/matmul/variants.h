@@ -9,5 +9,6 @@ namespace r1 {
 using Kernels = std::span<const MatmulKernel>;
 
 Kernels matmul_ref();
+Kernels matmul_blocks_avx2();
 
 }  // namespace r1
