@@ -37,7 +37,8 @@ class Weight {
   static const MatmulKernel* kernel_for(DType dtype, Compute compute, Isa isa);
   static uint64_t packed_bytes(const MatmulKernel& kernel, int64_t rows, int64_t cols);
   // Packs row groups in parallel into `memory`, packed_bytes long and aligned to 64, which the
-  // weight shares.
+  // weight shares. As it goes, tells the system that the stored bytes are not needed soon: a
+  // mapped file's pages are then the first to make room.
   static Weight pack(Context& ctx, const StoredMatrix& stored, const MatmulKernel& kernel,
                      std::shared_ptr<std::byte> memory);
 

@@ -1,0 +1,157 @@
+#include "model/binder.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+namespace r1 {
+namespace {
+
+constexpr size_t kShown = 20;  // mismatches printed
+
+// Tensors that may repeat what is known: frequencies of the configuration, a tied head stored
+// twice.
+bool redundant(std::string_view name) {
+  return name == "rope_freqs.weight" || name == "lm_head.weight" ||
+         name.ends_with(".rotary_emb.inv_freq");
+}
+
+std::string list(std::vector<std::string> lines) {
+  if (lines.size() == 1) return lines.front();
+  const size_t n = lines.size();
+  if (n > kShown) {
+    lines.resize(kShown);
+    lines.push_back(fmt::format("and {} more", n - kShown));
+  }
+  return fmt::format("{} tensors do not fit:\n  {}", n, fmt::join(lines, "\n  "));
+}
+
+Tensor decode_vector(const TensorInfo& t) {
+  const int64_t n = t.shape.front();
+  const Tensor v(
+      std::shared_ptr<float>(new float[static_cast<size_t>(n)], std::default_delete<float[]>()), 1,
+      n);
+  info(t.dtype).decode(t.bytes.data(), v.data(), static_cast<size_t>(n));
+  return v;
+}
+
+uint64_t aligned(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+}  // namespace
+
+void Binder::prefix(std::string gguf, std::string hf) {
+  gguf_prefix_ = std::move(gguf);
+  hf_prefix_ = std::move(hf);
+}
+
+void Binder::add(Field field, std::string_view gguf, std::string_view hf,
+                 std::vector<int64_t> shape) {
+  Binding b;
+  b.field = field;
+  b.name = file_.container() == Container::kGguf ? gguf_prefix_ + std::string(gguf)
+                                                 : hf_prefix_ + std::string(hf);
+  b.shape = std::move(shape);
+  bindings_.push_back(std::move(b));
+}
+
+// FP8 matrices come with a scale for every block, [ceil(rows / 128), ceil(cols / 128)].
+Result<void> Binder::read_scales(Binding& b) const {
+  const std::string name = b.name + "_scale_inv";
+  const TensorInfo* t = file_.find(name);
+  if (!t) return error("{}: F8E4M3 without its block scales {}", b.name, name);
+  StoredMatrix& m = b.stored;
+  m.scale_rows = m.scale_cols = 128;
+  if (const MetaValue* meta = file_.meta("quantization_config.weight_block_size")) {
+    const auto* array = std::get_if<std::shared_ptr<const MetaArray>>(meta);
+    const auto* sizes = array ? std::get_if<std::vector<int64_t>>(&(*array)->items) : nullptr;
+    if (!sizes || sizes->size() != 2 || (*sizes)[0] < 1 || (*sizes)[1] < 1) {
+      return error("quantization_config.weight_block_size: two positive integers expected");
+    }
+    m.scale_rows = (*sizes)[0];
+    m.scale_cols = (*sizes)[1];
+  }
+  const std::vector<int64_t> shape = {(m.rows - 1) / m.scale_rows + 1,
+                                      (m.cols - 1) / m.scale_cols + 1};
+  if (t->shape != shape) return error("{}: shape {} expected, file has {}", name, shape, t->shape);
+  if (!info(t->dtype).decode) return error("{}: type {} is no scale", name, info(t->dtype).name);
+  m.scales.resize(static_cast<size_t>(shape[0] * shape[1]));
+  info(t->dtype).decode(t->bytes.data(), m.scales.data(), m.scales.size());
+  return {};
+}
+
+Result<void> Binder::match(Binding& b, const Context& ctx, Compute compute) const {
+  const TensorInfo* t = b.found = file_.find(b.name);
+  if (!t) return error("{}: missing, shape {} expected", b.name, b.shape);
+  if (t->shape != b.shape)
+    return error("{}: shape {} expected, file has {}", b.name, b.shape, t->shape);
+  const DTypeInfo& type = info(t->dtype);
+  if (!type.decode) return error("{}: type {} is no weight", b.name, type.name);
+  if (std::holds_alternative<Tensor*>(b.field)) {
+    if (t->dtype == DType::kF8E4M3) return error("{}: a vector in F8E4M3 has no scales", b.name);
+    return {};
+  }
+  b.stored.dtype = t->dtype;
+  b.stored.rows = b.shape[0];
+  b.stored.cols = b.shape[1];
+  b.stored.bytes = t->bytes.data();
+  if (t->dtype == DType::kF8E4M3) R1_DO(read_scales(b));
+  if (std::holds_alternative<StoredMatrix*>(b.field)) return {};
+  b.kernel = Weight::kernel_for(t->dtype, compute, ctx.isa());
+  if (!b.kernel) return error("{}: no kernel multiplies type {}", b.name, type.name);
+  return {};
+}
+
+// Tensors that no binding asked for: a model that ignored them would compute something else.
+std::vector<std::string> Binder::unused() const {
+  std::set<std::string, std::less<>> known;
+  for (const Binding& b : bindings_) {
+    known.insert(b.name);
+    if (b.found && b.found->dtype == DType::kF8E4M3) known.insert(b.name + "_scale_inv");
+  }
+  std::vector<std::string> names;
+  for (const TensorInfo& t : file_.tensors()) {
+    if (!known.contains(t.name) && !redundant(t.name))
+      names.push_back(t.name + ": not known to this architecture");
+  }
+  return names;
+}
+
+Result<void> Binder::check(const Context& ctx, Compute compute) {
+  std::vector<std::string> wrong;
+  for (Binding& b : bindings_) {
+    if (auto matched = match(b, ctx, compute); !matched) wrong.push_back(matched.error().message);
+  }
+  for (std::string& line : unused()) wrong.push_back(std::move(line));
+  if (!wrong.empty()) return Error{list(std::move(wrong))};
+  return {};
+}
+
+Result<uint64_t> Binder::load(Context& ctx, const LoadOptions& options) {
+  R1_DO(check(ctx, options.compute));
+  uint64_t packed = 0, kept = 0, done = 0, total = 0;
+  for (const Binding& b : bindings_) {
+    total += b.found->bytes.size();
+    if (b.kernel) packed += aligned(Weight::packed_bytes(*b.kernel, b.shape[0], b.shape[1]));
+  }
+  R1_TRY(const std::shared_ptr<std::byte> memory, reserve_pages(packed));
+  uint64_t at = 0;
+  for (Binding& b : bindings_) {
+    if (auto* const* weight = std::get_if<Weight*>(&b.field)) {
+      **weight = Weight::pack(ctx, b.stored, *b.kernel,
+                              std::shared_ptr<std::byte>(memory, memory.get() + at));
+      at += aligned(Weight::packed_bytes(*b.kernel, b.shape[0], b.shape[1]));
+    } else if (auto* const* table = std::get_if<StoredMatrix*>(&b.field)) {
+      **table = b.stored;
+      kept += b.found->bytes.size();
+    } else {
+      *std::get<Tensor*>(b.field) = decode_vector(*b.found);
+      kept += static_cast<uint64_t>(b.shape[0]) * sizeof(float);
+    }
+    done += b.found->bytes.size();
+    if (options.progress) options.progress(done, total);
+  }
+  return packed + kept;
+}
+
+}  // namespace r1
