@@ -1,0 +1,23 @@
+// Any text as the JSON beside a checkpoint's weights: an error, or metadata that can be asked and
+// counted by.
+#include <cstdint>
+
+#include "format/hf_config.h"
+#include "format/parameters.h"
+#include "format/weight_file.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const auto flat = r1::flatten_json(text, "tokenizer_config.");
+  const auto file =
+      r1::WeightFile::from_memory("config.json", std::as_bytes(std::span(data, size)));
+  if (file) R1_CHECK(flat);
+  if (!file) return 0;
+  for (const auto& [key, value] : file->metadata()) {
+    R1_CHECK(file->meta(key) == &value);
+    R1_CHECK(key.size() <= r1::kJsonKeyLimit);
+    if (const auto words = file->text(key); !words) R1_CHECK(!words.error().message.empty());
+  }
+  if (const auto count = r1::count_parameters(*file)) R1_CHECK(count->active <= count->total);
+  return 0;
+}

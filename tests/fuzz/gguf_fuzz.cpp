@@ -1,0 +1,30 @@
+// Any bytes as a GGUF file: an error, or tensors whose every byte can be read.
+#include <cstdint>
+
+#include "format/gguf_split.h"
+#include "format/hf_config.h"
+#include "format/parameters.h"
+#include "format/weight_file.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const auto file = r1::WeightFile::from_memory("fuzz.gguf", std::as_bytes(std::span(data, size)));
+  if (!file) return 0;
+  uint64_t sum = 0;
+  for (const auto& tensor : file->tensors()) {
+    for (const std::byte b : tensor.bytes) sum += static_cast<uint8_t>(b);
+    R1_CHECK(file->find(tensor.name) == &tensor);
+  }
+  for (const auto& [key, value] : file->metadata()) {
+    R1_CHECK(file->meta(key) == &value);
+    if (const auto n = file->integer(key); n && *n) sum += static_cast<uint64_t>(**n);
+    if (const auto x = file->number(key); x && *x) sum += **x > 0;
+  }
+  const r1::Metadata metadata(file->metadata().begin(), file->metadata().end());
+  if (const auto split = r1::split_of(metadata)) sum += split->count;
+  if (const auto source = r1::chat_template_source(*file); source && *source)
+    sum += (*source)->size();
+  if (const auto count = r1::count_parameters(*file)) R1_CHECK(count->active <= count->total);
+  volatile uint64_t kept = sum;  // so that nothing of the above is optimized away
+  (void)kept;
+  return 0;
+}
