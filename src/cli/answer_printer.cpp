@@ -4,7 +4,7 @@
 
 namespace r1 {
 
-AnswerPrinter::AnswerPrinter(const Terminal& terminal, bool show_thought, Sink sink)
+AnswerPrinter::AnswerPrinter(const Terminal& terminal, bool show_thought, TextSink sink)
     : terminal_(terminal),
       styles_(styles(terminal)),
       show_thought_(show_thought),

@@ -13,11 +13,11 @@
 
 namespace r1 {
 
-using Sink = std::function<void(std::string_view)>;
+using TextSink = std::function<void(std::string_view)>;
 
 class AnswerPrinter {
  public:
-  AnswerPrinter(const Terminal& terminal, bool show_thought, Sink sink);
+  AnswerPrinter(const Terminal& terminal, bool show_thought, TextSink sink);
 
   void thought(std::string_view text);
   void answer(std::string_view text);
@@ -31,7 +31,7 @@ class AnswerPrinter {
   Terminal terminal_;
   Styles styles_;
   bool show_thought_;
-  Sink sink_;
+  TextSink sink_;
   MarkdownRenderer markdown_;
   ControlFilter filter_;
   Part part_ = Part::kNothing;

@@ -1,7 +1,5 @@
 #include "cli/chat_model.h"
 
-#include <numeric>
-
 #include "base/units.h"
 #include "cli/progress.h"
 #include "format/weight_file.h"
@@ -28,27 +26,23 @@ class EngineModel final : public ChatModel {
   Result<Completion> answer(const nlohmann::ordered_json& messages, Think think,
                             const GenerateParams& params,
                             const Engine::OnPiece& on_piece) override {
-    if (think == Think::kOn && !reasoning())
-      return error("--think on: {} does not think (nothing in it knows <think>); leave it out",
-                   path_);
     for (const auto& [id, bias] : params.sampling.logit_bias)
       if (id >= engine_->tokenizer()->size())
         return error("logit_bias {}: token ids of {} end at {}", id, path_,
                      engine_->tokenizer()->size() - 1);
-    if (chats()) return engine_->chat(messages, think, params, on_piece);
-    return continue_text(messages.back()["content"].get_ref<const std::string&>(), params,
-                         on_piece);
+    return engine_->chat(messages, think, params, on_piece);
   }
 
   std::string info() const override {
-    const Tokenizer& tokenizer = *engine_->tokenizer();
+    const Config& c = engine_->model().config();
     return fmt::format(
-        "model       {}\nweights     {} in memory\ncontext     {} tokens\nvocabulary  {} tokens\n"
+        "model       {}\nshape       {}: {} layers, dim {}, {} heads ({} of keys and values)\n"
+        "weights     {} in memory\ncontext     {} of {} tokens\nvocabulary  {} tokens\n"
         "template    {}\nthinking    {}\nengine      {}\n",
-        path_, format_bytes(engine_->model().weight_bytes()),
-        format_grouped(static_cast<uint64_t>(engine_->context())),
-        format_grouped(static_cast<uint64_t>(tokenizer.size())),
-        chats() ? "yes" : "none: continues text", reasoning() ? "yes" : "no", startup_line());
+        path_, c.architecture, c.n_layers, c.dim, c.n_heads, c.n_kv_heads,
+        format_bytes(engine_->model().weight_bytes()), engine_->context(), c.context_length,
+        engine_->tokenizer()->size(), chats() ? "yes" : "none: continues text",
+        reasoning() ? "yes" : "no", startup_line());
   }
 
   std::string chat_template() const override {
@@ -64,14 +58,6 @@ class EngineModel final : public ChatModel {
   }
 
  private:
-  Result<Completion> continue_text(const std::string& text, const GenerateParams& params,
-                                   const Engine::OnPiece& on_piece) {
-    const Tokenizer& tokenizer = *engine_->tokenizer();
-    std::vector<int32_t> ids = tokenizer.encode(text, false);
-    if (tokenizer.add_bos() && tokenizer.bos()) ids.insert(ids.begin(), *tokenizer.bos());
-    return engine_->complete(std::move(ids), text, params, on_piece);
-  }
-
   std::string path_;
   std::unique_ptr<Engine> engine_;
 };

@@ -10,7 +10,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr float kNoLimit = std::numeric_limits<float>::max();
 constexpr float kAboveZero = std::numeric_limits<float>::min();
 constexpr int64_t kMostTokens = int64_t{1} << 40;
 
@@ -35,7 +34,7 @@ bool set_logit_bias(ChatSettings& s, std::string_view text) {
   std::pair<int32_t, float> bias;
   if (!assign(bias.first, text.substr(0, equals), 0, std::numeric_limits<int32_t>::max()))
     return false;
-  if (!assign(bias.second, text.substr(equals + 1), -100.0f, 100.0f)) return false;
+  if (!assign(bias.second, text.substr(equals + 1), -1000.0f, 1000.0f)) return false;
   s.generate.sampling.logit_bias.push_back(bias);
   return true;
 }
@@ -66,10 +65,11 @@ bool set_tokens(int64_t& target, std::string_view text, int64_t least) {
 }
 
 constexpr Parameter kParameters[] = {
-    {"temperature", "", "a number, 0 or more", "0: always the likeliest token; higher: more varied",
-     false,
+    {"temperature", "", "0, or a number from 0.0001 to 100",
+     "0: always the likeliest token; higher: more varied", false,
      [](ChatSettings& s, std::string_view v) {
-       return assign(s.generate.sampling.temperature, v, 0.0f, kNoLimit);
+       return assign(s.generate.sampling.temperature, v, 0.0f, 100.0f) &&
+              (s.generate.sampling.temperature == 0 || s.generate.sampling.temperature >= 1e-4f);
      },
      [](const ChatSettings& s) { return shown(s.generate.sampling.temperature); }},
     {"top_k", "", "a whole number, 0 (off) or more", "draw from the K likeliest tokens", false,
@@ -89,10 +89,10 @@ constexpr Parameter kParameters[] = {
        return assign(s.generate.sampling.min_p, v, 0.0f, 1.0f);
      },
      [](const ChatSettings& s) { return shown(s.generate.sampling.min_p); }},
-    {"repeat_penalty", "repetition_penalty", "a number above 0; 1: off",
+    {"repeat_penalty", "repetition_penalty", "a number from 0.01 to 100; 1: off",
      "make recent tokens less likely", false,
      [](ChatSettings& s, std::string_view v) {
-       return assign(s.generate.sampling.repetition_penalty, v, kAboveZero, kNoLimit);
+       return assign(s.generate.sampling.repetition_penalty, v, 0.01f, 100.0f);
      },
      [](const ChatSettings& s) { return shown(s.generate.sampling.repetition_penalty); }},
     {"penalty_last_n", "repeat_last_n", "a whole number, 0 or more, or -1 (all)",
@@ -102,20 +102,20 @@ constexpr Parameter kParameters[] = {
                      std::numeric_limits<int32_t>::max());
      },
      [](const ChatSettings& s) { return Json(s.generate.sampling.penalty_last_n); }},
-    {"presence_penalty", "", "a number from -2 to 2; 0: off",
+    {"presence_penalty", "", "a number from -100 to 100; 0: off",
      "subtracted from tokens that occurred", false,
      [](ChatSettings& s, std::string_view v) {
-       return assign(s.generate.sampling.presence_penalty, v, -2.0f, 2.0f);
+       return assign(s.generate.sampling.presence_penalty, v, -100.0f, 100.0f);
      },
      [](const ChatSettings& s) { return shown(s.generate.sampling.presence_penalty); }},
-    {"frequency_penalty", "", "a number from -2 to 2; 0: off",
+    {"frequency_penalty", "", "a number from -100 to 100; 0: off",
      "subtracted for each time a token occurred", false,
      [](ChatSettings& s, std::string_view v) {
-       return assign(s.generate.sampling.frequency_penalty, v, -2.0f, 2.0f);
+       return assign(s.generate.sampling.frequency_penalty, v, -100.0f, 100.0f);
      },
      [](const ChatSettings& s) { return shown(s.generate.sampling.frequency_penalty); }},
-    {"logit_bias", "", "ID=VALUE, VALUE from -100 to 100", "added to one token's logit; repeatable",
-     true, set_logit_bias, get_logit_bias},
+    {"logit_bias", "", "ID=VALUE, VALUE from -1000 to 1000",
+     "added to one token's logit; repeatable", true, set_logit_bias, get_logit_bias},
     {"seed", "", "a whole number from 0 to 18446744073709551615",
      "the same seed gives the same text; random where not given", false, set_seed,
      [](const ChatSettings& s) { return s.seed ? Json(*s.seed) : Json(); }},

@@ -41,6 +41,7 @@ TEST(Parameters, LastValueCountsAndResetTakesItBack) {
 
 TEST(Parameters, RefuseWhatIsOutOfRangeWithNameValueAndRange) {
   constexpr const char* kBad[][2] = {{"temperature", "-0.1"},
+                                     {"temperature", "1e-5"},
                                      {"temperature", "nan"},
                                      {"temperature", "inf"},
                                      {"temperature", "1x"},
@@ -50,8 +51,8 @@ TEST(Parameters, RefuseWhatIsOutOfRangeWithNameValueAndRange) {
                                      {"top_p", "0"},
                                      {"top_p", "1.01"},
                                      {"min_p", "2"},
-                                     {"repeat_penalty", "0"},
-                                     {"presence_penalty", "3"},
+                                     {"repeat_penalty", "0.001"},
+                                     {"presence_penalty", "101"},
                                      {"seed", "-1"},
                                      {"seed", "18446744073709551616"},
                                      {"max_tokens", "0"},
@@ -59,7 +60,7 @@ TEST(Parameters, RefuseWhatIsOutOfRangeWithNameValueAndRange) {
                                      {"stop", ""},
                                      {"logit_bias", "5"},
                                      {"logit_bias", "-1=2"},
-                                     {"logit_bias", "5=101"},
+                                     {"logit_bias", "5=1001"},
                                      {"think_budget", "-2"},
                                      {"think_minimum", "-1"}};
   for (const auto& [name, value] : kBad) {
@@ -81,7 +82,7 @@ TEST(Parameters, SurviveJson) {
   const auto json = values.to_json();
   EXPECT_EQ(
       json.dump(),
-      R"({"temperature":0.6,"seed":18446744073709551615,"stop":["a\nb"],"logit_bias":["7=100.0"]})");
+      R"({"temperature":0.6,"seed":18446744073709551615,"stop":["a\nb"],"logit_bias":["7=100"]})");
   const auto back = ParameterValues::from_json(json);
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->to_json(), json);

@@ -41,7 +41,7 @@ std::string unquoted(const std::string& input) {
 
 }  // namespace
 
-Repl::Repl(std::unique_ptr<ChatModel> model, OpenModel open, Conversation start, Sink sink)
+Repl::Repl(std::unique_ptr<ChatModel> model, OpenModel open, Conversation start, TextSink sink)
     : model_(std::move(model)),
       open_(std::move(open)),
       conversation_(std::move(start)),

@@ -18,7 +18,7 @@ namespace r1 {
 
 class Repl {
  public:
-  Repl(std::unique_ptr<ChatModel> model, OpenModel open, Conversation start, Sink sink);
+  Repl(std::unique_ptr<ChatModel> model, OpenModel open, Conversation start, TextSink sink);
 
   // One whole input: a message or a verb. False: the person wants to leave.
   bool take(const std::string& input);
@@ -45,7 +45,7 @@ class Repl {
   std::unique_ptr<ChatModel> model_;
   OpenModel open_;
   Conversation conversation_;
-  Sink sink_;
+  TextSink sink_;
 };
 
 // What `text` may go on as: verbs, and parameters after "/set parameter ".
