@@ -1,5 +1,6 @@
 // The one door to a loaded model: text in, thought and answer out, for one caller or many at once.
-// Owns model, tokenizer, template, KV cache and batcher. Thread-safe: calls from many threads are batched.
+// Owns model, tokenizer, template, KV cache and batcher. Thread-safe: calls from many threads are
+// batched.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +21,11 @@
 namespace r1 {
 
 struct EngineOptions {
-  int threads = 0;               // 0: all cores
+  int threads = 0;  // 0: all cores
   Compute compute = Compute::kFast;
   DType kv_dtype = DType::kF16;
-  int64_t context = 0;           // tokens; 0: sized from free memory, at most the model's own
-  uint64_t memory = 0;           // bytes this engine may use; 0: what is free now
+  int64_t context = 0;  // tokens; 0: sized from free memory, at most the model's own
+  uint64_t memory = 0;  // bytes this engine may use; 0: what is free now
   std::function<void(uint64_t done, uint64_t total)> progress;
 };
 
@@ -32,19 +33,20 @@ enum class Think { kAuto, kOn, kOff };
 
 struct GenerateParams {
   SamplingParams sampling;
-  int64_t max_tokens = -1;       // -1: up to the context
+  int64_t max_tokens = -1;  // -1: up to the context
   std::vector<std::string> stop;
-  int64_t think_budget = -1;     // tokens of thought after which it is closed; -1: none
-  int64_t think_minimum = 0;     // while under it a closing tag is replaced and thinking goes on
-  int top_logprobs = -1;         // -1: no log-probabilities
+  int64_t think_budget = -1;  // tokens of thought after which it is closed; -1: none
+  int64_t think_minimum = 0;  // while under it a closing tag is replaced and thinking goes on
+  int top_logprobs = -1;      // -1: no log-probabilities
 };
 
 enum class FinishReason { kStop, kLength, kContext, kCancelled };
 std::string_view name(FinishReason reason);  // "stop", "length", "context", "cancelled"
 
 struct Piece {
-  std::string thought, answer;   // either may be empty
-  std::vector<Sampled> tokens;   // the tokens this piece came from, where log-probabilities were asked for
+  std::string thought, answer;  // either may be empty
+  std::vector<Sampled>
+      tokens;  // the tokens this piece came from, where log-probabilities were asked for
 };
 
 struct Completion {
@@ -56,31 +58,35 @@ struct Completion {
 
 class Engine {
  public:
-  static Result<std::unique_ptr<Engine>> load(const std::string& path, const EngineOptions& options);
+  static Result<std::unique_ptr<Engine>> load(const std::string& path,
+                                              const EngineOptions& options);
   ~Engine();
 
   const Model& model() const;
-  const Tokenizer* tokenizer() const;        // null for checkpoints without one
+  const Tokenizer* tokenizer() const;         // null for checkpoints without one
   const ChatTemplate* chat_template() const;  // null where the file has none
   bool reasoning() const;                     // the template or vocabulary knows <think>
   int64_t context() const;                    // tokens
-  SamplingParams recommended_sampling() const;  // generation_config, else R1's 0.6 / 0.95 for reasoning models
-  std::string startup_line() const;           // device, instruction set, threads, memory, context
+  SamplingParams recommended_sampling()
+      const;                         // generation_config, else R1's 0.6 / 0.95 for reasoning models
+  std::string startup_line() const;  // device, instruction set, threads, memory, context
 
-  // messages: [{"role","content",...}] as Hugging Face templates take them. Returns the rendered prompt.
+  // messages: [{"role","content",...}] as Hugging Face templates take them. Returns the rendered
+  // prompt.
   Result<std::string> render(const nlohmann::ordered_json& messages, Think think,
                              const nlohmann::ordered_json* tools = nullptr) const;
-  // Ids of a rendered prompt: control tokens of the template are parsed, those spelled by users are not.
+  // Ids of a rendered prompt: control tokens of the template are parsed, those spelled by users are
+  // not.
   Result<std::vector<int32_t>> tokenize_prompt(const nlohmann::ordered_json& messages, Think think,
                                                const nlohmann::ordered_json* tools = nullptr) const;
 
   // on_piece is called as text appears; returning false cancels within one step. Blocks until done.
   // The prompt's length is checked first: an error names its tokens and the context.
   using OnPiece = std::function<bool(const Piece&)>;
-  Result<Completion> chat(const nlohmann::ordered_json& messages, Think think, const GenerateParams& params,
-                          const OnPiece& on_piece);
-  Result<Completion> complete(std::vector<int32_t> prompt, std::string_view rendered, const GenerateParams& params,
-                              const OnPiece& on_piece);
+  Result<Completion> chat(const nlohmann::ordered_json& messages, Think think,
+                          const GenerateParams& params, const OnPiece& on_piece);
+  Result<Completion> complete(std::vector<int32_t> prompt, std::string_view rendered,
+                              const GenerateParams& params, const OnPiece& on_piece);
 
  private:
   struct Impl;

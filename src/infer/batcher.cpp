@@ -1,0 +1,330 @@
+#include "infer/batcher.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <exception>
+
+#include "tensor/context.h"
+
+namespace r1 {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kFirstBudget = 64, kLeastBudget = 32;  // rows: enough to be compute-bound
+
+double seconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+}  // namespace
+
+struct Batcher::Sequence {
+  uint64_t number = 0;
+  Request request;
+  std::vector<int32_t> tokens;  // prompt and what was generated
+  KvSequence kv;
+  int64_t cached_tokens = 0;
+  std::optional<Clock::time_point> admitted, first_token;
+
+  int64_t size() const { return std::ssize(tokens); }
+  int64_t pending() const {
+    return size() - kv.length;
+  }  // positions to compute before the next draw
+  std::span<const int32_t> generated() const {
+    return std::span(tokens).subspan(request.prompt.size());
+  }
+  // All that may come from the cache: the last position is computed for its logits.
+  std::span<const int32_t> adoptable() const { return std::span(tokens).first(tokens.size() - 1); }
+};
+
+// One sequence's rows in a step.
+struct Batcher::Row {
+  uint64_t number;
+  Sequence* sequence;
+  int64_t count;
+};
+
+Batcher::Batcher(const Model& model, Context& ctx, KvPages pages, const BatcherOptions& options)
+    : model_(model), ctx_(ctx), options_(options), cache_(std::move(pages)) {
+  R1_CHECK(options_.context > 0 && options_.context <= cache_.capacity());
+  R1_CHECK(options_.vocab > 0 && options_.max_running > 0 && options_.step_tokens > 0);
+  budget_ = options_.step_seconds > 0 ? std::min(kFirstBudget, options_.step_tokens)
+                                      : options_.step_tokens;
+  worker_ = std::thread([this] { work(); });
+}
+
+Batcher::~Batcher() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_one();
+  worker_.join();
+}
+
+Result<uint64_t> Batcher::submit(Request request) {
+  R1_CHECK(request.sink != nullptr);
+  R1_DO(request.sampling.check());
+  const auto n = std::ssize(request.prompt);
+  if (n == 0) return error("the prompt is empty: give at least one token");
+  if (n >= options_.context) {
+    return error(
+        "prompt has {} tokens, the context holds {}: shorten it or start with --context {}", n,
+        options_.context, std::max(2 * options_.context, (n / 4096 + 1) * 4096));
+  }
+  for (const int32_t id : request.prompt) {
+    if (id < 0 || id >= options_.vocab) {
+      return error("the prompt holds token {}: the model's ids are 0 to {}", id,
+                   options_.vocab - 1);
+    }
+  }
+  auto sequence = std::make_unique<Sequence>();
+  sequence->tokens = request.prompt;
+  sequence->request = std::move(request);
+  uint64_t number;
+  {
+    const std::lock_guard lock(mutex_);
+    const int64_t queued = std::ssize(arrivals_) + load_.waiting;
+    if (queued >= options_.max_waiting) {
+      return error("{} requests are waiting already, the queue holds {}: try again later", queued,
+                   options_.max_waiting);
+    }
+    number = sequence->number = next_number_++;
+    arrivals_.emplace(number, std::move(sequence));
+  }
+  wake_.notify_one();
+  return number;
+}
+
+void Batcher::cancel(uint64_t number) {
+  {
+    const std::lock_guard lock(mutex_);
+    cancelled_.insert(number);
+  }
+  wake_.notify_one();
+}
+
+Batcher::Load Batcher::load() const {
+  const std::lock_guard lock(mutex_);
+  Load load = load_;
+  load.waiting += std::ssize(arrivals_);
+  return load;
+}
+
+void Batcher::work() {
+  while (collect()) {
+    step();
+    report();
+  }
+  while (!running_.empty()) finish(running_.begin()->first, std::nullopt, true);
+  while (!waiting_.empty()) finish(waiting_.begin()->first, std::nullopt, true);
+}
+
+bool Batcher::collect() {
+  std::set<uint64_t> cancelled;
+  bool stop;
+  {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] {
+      return stop_ || !arrivals_.empty() || !cancelled_.empty() || !waiting_.empty() ||
+             !running_.empty();
+    });
+    waiting_.merge(arrivals_);
+    cancelled.swap(cancelled_);
+    load_.waiting = std::ssize(waiting_);
+    stop = stop_;
+  }
+  for (const uint64_t number : cancelled) finish(number, std::nullopt, true);
+  return !stop;
+}
+
+void Batcher::report() {
+  const std::lock_guard lock(mutex_);
+  load_ = {.running = std::ssize(running_),
+           .waiting = std::ssize(waiting_),
+           .preemptions = preemptions_,
+           .steps = steps_,
+           .pages = cache_.usage()};
+}
+
+void Batcher::step() {
+  std::vector<Row> rows;
+  try {
+    admit();
+    make_room();
+    report();
+    const Batch batch = assemble(rows);
+    if (rows.empty()) return;
+    const auto start = Clock::now();
+    const Tensor logits = model_.forward(ctx_, batch, cache_.pages());
+    ++steps_;
+    advance(rows, logits);
+    adapt(seconds(start, Clock::now()), std::ssize(batch.tokens));
+  } catch (const std::exception& e) {
+    const Error failure = error("the step failed: {}", e.what());
+    if (rows.empty()) {  // before anything was computed: whoever is here may be the reason
+      for (const auto* sequences : {&running_, &waiting_}) {
+        for (const auto& [number, s] : *sequences) rows.push_back({number, s.get(), 0});
+      }
+    }
+    for (const Row& row : rows) finish(row.number, failure, false);
+  }
+}
+
+// First come, first served, while there are rows left in the step and pages for the whole prompt,
+// with one to spare for everyone running, who would otherwise be preempted at once.
+void Batcher::admit() {
+  int64_t pending = 0;
+  for (const auto& [number, s] : running_) pending += s->pending();
+  while (!waiting_.empty() && std::ssize(running_) < options_.max_running && pending < budget_) {
+    const auto first = waiting_.begin();
+    Sequence& s = *first->second;
+    const int64_t gained = cache_.adopt(s.kv, s.adoptable());
+    const int64_t spare = std::ssize(running_) * kKvPage;
+    if (!cache_.fits(s.kv, s.size(), spare) || !cache_.reserve(s.kv, s.size())) {
+      cache_.release(s.kv, s.tokens);
+      return;
+    }
+    if (s.generated().empty()) s.cached_tokens += gained;
+    if (!s.admitted) s.admitted = Clock::now();
+    pending += s.pending();
+    running_.insert(waiting_.extract(first));
+  }
+}
+
+// A page for every running sequence that needs one; if there is none, those who came last wait
+// again. The first one always gets its page: alone it fits, as submit() has checked.
+void Batcher::make_room() {
+  for (auto it = running_.begin(); it != running_.end();) {
+    if (cache_.reserve(it->second->kv, it->second->size())) {
+      ++it;
+      continue;
+    }
+    const bool itself = std::next(it) == running_.end();
+    preempt_last();
+    if (itself) return;
+  }
+}
+
+void Batcher::preempt_last() {
+  const auto last = std::prev(running_.end());
+  Sequence& s = *last->second;
+  cache_.release(s.kv, s.tokens);
+  if (s.generated().empty()) s.cached_tokens = 0;
+  waiting_.insert(running_.extract(last));
+  ++preemptions_;
+}
+
+Batch Batcher::assemble(std::vector<Row>& rows) {
+  const auto decodes = std::count_if(running_.begin(), running_.end(), [](const auto& entry) {
+    return entry.second->pending() == 1;
+  });
+  int64_t left = std::max<int64_t>(budget_ - decodes,
+                                   1);  // rows for prefill: at least one, so that it goes on
+  Batch batch;
+  for (const auto& [number, s] : running_) {
+    if (s->pending() > 1) {  // another sequence may have computed our next pages since
+      const int64_t gained = cache_.adopt(s->kv, s->adoptable());
+      if (s->generated().empty()) s->cached_tokens += gained;
+    }
+    const int64_t count = s->pending() == 1 ? 1 : std::min(s->pending(), left);
+    if (count == 0) continue;
+    if (s->pending() > 1) left -= count;
+    const auto first = static_cast<int32_t>(batch.tokens.size());
+    const auto begin = s->tokens.begin() + s->kv.length;
+    batch.tokens.insert(batch.tokens.end(), begin, begin + count);
+    batch.parts.push_back({.first = first,
+                           .count = static_cast<int32_t>(count),
+                           .position = static_cast<int32_t>(s->kv.length),
+                           .pages = s->kv.pages});
+    if (count == s->pending()) batch.wanted.push_back(first + static_cast<int32_t>(count) - 1);
+    rows.push_back({number, s.get(), count});
+  }
+  return batch;
+}
+
+void Batcher::advance(const std::vector<Row>& rows, const Tensor& logits) {
+  std::vector<const Row*> drawing;  // in the order of the logits
+  for (const Row& row : rows) {
+    Sequence& s = *row.sequence;
+    cache_.commit(s.kv, std::span(s.tokens).first(static_cast<size_t>(s.kv.length + row.count)));
+    if (s.pending() == 0) drawing.push_back(&row);
+  }
+  std::vector<std::optional<Sampled>> drawn(drawing.size());
+  ctx_.parallel(std::ssize(drawing), 1, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      const Sequence& s = *drawing[i]->sequence;
+      const auto row =
+          logits.row(static_cast<int64_t>(i)).first(static_cast<size_t>(options_.vocab));
+      if (std::any_of(row.begin(), row.end(), [](float x) { return std::isnan(x); })) continue;
+      drawn[i] = sample(row, s.request.sampling, s.request.prompt, s.generated(), s.size(),
+                        s.request.n_top);
+    }
+  });
+  for (size_t i = 0; i < drawing.size(); ++i) {
+    if (drawn[i]) {
+      accept(*drawing[i]->sequence, *drawn[i]);
+    } else {
+      finish(drawing[i]->number,
+             error("the logits at position {} are not numbers: the weights are damaged or "
+                   "overflow; try --compute f32",
+                   drawing[i]->sequence->size() - 1),
+             false);
+    }
+  }
+}
+
+void Batcher::accept(Sequence& s, const Sampled& token) {
+  if (!s.first_token) s.first_token = Clock::now();
+  try {
+    const Sink::Next next = s.request.sink->take(token);
+    R1_CHECK(next.drop >= 0 && next.drop <= std::ssize(s.generated()));
+    s.tokens.resize(s.tokens.size() - static_cast<size_t>(next.drop));
+    cache_.truncate(s.kv, s.size());
+    s.tokens.insert(s.tokens.end(), next.append.begin(), next.append.end());
+    if (next.done) return finish(s.number, std::nullopt, false);
+    R1_CHECK(!next.append.empty() && s.size() <= options_.context);
+  } catch (const std::exception& e) {
+    finish(s.number, error("the request failed: {}", e.what()), false);
+  }
+}
+
+void Batcher::finish(uint64_t number, std::optional<Error> failure, bool cancelled) {
+  Sequences* home = &running_;
+  auto it = running_.find(number);
+  if (it == running_.end()) {
+    home = &waiting_;
+    it = waiting_.find(number);
+    if (it == waiting_.end()) return;
+  }
+  const auto s = std::move(it->second);
+  home->erase(it);
+  cache_.release(s->kv, s->tokens);
+  const auto now = Clock::now();
+  Sink::End end{.error = std::move(failure),
+                .cancelled = cancelled,
+                .cached_tokens = s->cached_tokens,
+                .prefill_seconds = 0,
+                .decode_seconds = 0};
+  if (s->admitted) end.prefill_seconds = seconds(*s->admitted, s->first_token.value_or(now));
+  if (s->first_token) end.decode_seconds = seconds(*s->first_token, now);
+  try {
+    s->request.sink->end(end);
+  } catch (const std::exception&) {  // a sink that cannot be told has nobody left to tell
+  }
+}
+
+// Halves the rows of a step that took too long and doubles them while there is time: by law 1 only
+// speed changes.
+void Batcher::adapt(double took, int64_t n_rows) {
+  if (options_.step_seconds <= 0) return;
+  if (took > options_.step_seconds) {
+    budget_ = std::max(budget_ / 2, std::min(kLeastBudget, options_.step_tokens));
+  } else if (n_rows >= budget_ && took < options_.step_seconds / 2) {
+    budget_ = std::min(budget_ * 2, options_.step_tokens);
+  }
+}
+
+}  // namespace r1

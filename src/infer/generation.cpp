@@ -1,0 +1,151 @@
+#include "infer/generation.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace r1 {
+
+Generation::Generation(const Tokenizer* tokenizer, std::string_view rendered,
+                       const GenerateParams& params, int64_t room, std::span<const int32_t> end_ids)
+    : tokenizer_(tokenizer),
+      params_(params),
+      end_ids_(end_ids.begin(), end_ids.end()),
+      splitter_(rendered, kOpenThought, kCloseThought),
+      stops_(params.stop) {
+  const bool counted = params.max_tokens >= 0 && params.max_tokens <= room;
+  limit_ = counted ? params.max_tokens : room;
+  at_limit_ = counted ? FinishReason::kLength : FinishReason::kContext;
+  can_force_ = !encode(kLanding).empty() && !encode(kThinkOn).empty();
+}
+
+Generation::Step Generation::take(const Sampled& drawn) {
+  Step step;
+  const bool thinking = can_force_ && splitter_.thinking();
+  const bool too_early = thinking && thought_ < params_.think_minimum;
+  const bool spent =
+      thinking && params_.think_budget >= 0 && thought_ >= params_.think_budget && !half_said();
+  if (is_end(drawn.id) && !too_early) {
+    ++generated_;
+    if (splitter_.thinking()) ++thought_;
+    record(drawn);
+    step.append.push_back(drawn.id);
+    step.finished = FinishReason::kStop;
+  } else if (spent) {
+    accept_forced(kLanding, step);
+  } else if (is_end(drawn.id)) {
+    think_on(step);
+  } else {
+    accept(drawn, step);
+  }
+  if (!step.finished && stops_.stopped()) step.finished = FinishReason::kStop;
+  if (!step.finished && generated_ >= limit_) step.finished = at_limit_;
+  if (step.finished) flush(step.piece);
+  if (step.finished || !step.piece.thought.empty() || !step.piece.answer.empty()) {
+    const auto kept = std::min(held_.size(), unreleased_.size());
+    const auto end = unreleased_.end() - static_cast<std::ptrdiff_t>(kept);
+    step.piece.tokens.assign(std::make_move_iterator(unreleased_.begin()),
+                             std::make_move_iterator(end));
+    unreleased_.erase(unreleased_.begin(), end);
+  }
+  return step;
+}
+
+Piece Generation::finish() {
+  Piece piece;
+  flush(piece);
+  piece.tokens = std::move(unreleased_);
+  return piece;
+}
+
+void Generation::record(const Sampled& token) {
+  if (params_.top_logprobs >= 0) unreleased_.push_back(token);
+}
+
+bool Generation::is_end(int32_t id) const {
+  return std::find(end_ids_.begin(), end_ids_.end(), id) != end_ids_.end();
+}
+
+// Control tokens are not for reading, but for the tags of the thought.
+std::string Generation::text_of(int32_t id) {
+  if (!tokenizer_ || id >= tokenizer_->size()) return "";
+  const std::string_view bytes = tokenizer_->bytes(id);
+  if (tokenizer_->kind(id) == TokenKind::kControl && bytes != kOpenThought &&
+      bytes != kCloseThought)
+    return "";
+  std::string text = decoder_.feed(bytes);
+  within_character_ = text.empty() && !bytes.empty();
+  return text;
+}
+
+std::vector<int32_t> Generation::encode(std::string_view text) const {
+  return tokenizer_ ? tokenizer_->encode(text, true) : std::vector<int32_t>{};
+}
+
+// A closing tag or a character of which the rest is still to be drawn is not cut in two.
+bool Generation::half_said() const { return within_character_ || !held_.empty(); }
+
+void Generation::accept(const Sampled& token, Step& step) {
+  ++generated_;
+  step.append.push_back(token.id);
+  record(token);
+  std::string text = text_of(token.id);
+  if (!splitter_.thinking()) return show(text, step.piece);
+
+  ++thought_;
+  held_.push_back({token, std::move(text)});
+  std::string said;
+  for (const Held& h : held_) said += h.text;
+  const bool closed = said.find(kCloseThought) != std::string::npos;
+  const bool too_early = thought_ - std::ssize(held_) < params_.think_minimum;
+  if (closed && too_early && can_force_) return think_on(step);
+  // Whole tokens are held from the first that may begin the tag, so that they can be taken back
+  // together.
+  size_t release = closed ? said.size() : said.size() - possible_beginning(said, kCloseThought);
+  while (!held_.empty() && held_.front().text.size() <= release) {
+    release -= held_.front().text.size();
+    show(held_.front().text, step.piece);
+    held_.pop_front();
+  }
+}
+
+void Generation::accept_forced(std::string_view text, Step& step) {
+  for (const int32_t id : encode(text)) {
+    if (generated_ >= limit_) return;
+    accept({.id = id, .logprob = 0, .top = {}}, step);
+  }
+}
+
+// Takes the tokens of the closing tag back, and goes on thinking.
+void Generation::think_on(Step& step) {
+  std::string said;
+  for (const Held& h : held_) said += h.text;
+  const std::string before = said.substr(0, said.find(kCloseThought));
+  const auto taken = std::ssize(held_);
+  const auto fresh =
+      std::min(taken, std::ssize(step.append));  // those that never joined the sequence
+  step.append.resize(step.append.size() - static_cast<size_t>(fresh));
+  step.drop = taken - fresh;
+  unreleased_.resize(unreleased_.size() - std::min(unreleased_.size(), held_.size()));
+  generated_ -= taken;
+  thought_ -= taken;
+  held_.clear();
+  accept_forced(before + std::string(kThinkOn), step);
+}
+
+void Generation::show(std::string_view text, Piece& piece) {
+  const auto split = splitter_.feed(text);
+  piece.thought += split.thought;
+  piece.answer += stops_.feed(split.answer);
+}
+
+void Generation::flush(Piece& piece) {
+  for (const Held& h : held_) show(h.text, piece);
+  held_.clear();
+  show(decoder_.finish(), piece);
+  const auto split = splitter_.finish();
+  piece.thought += split.thought;
+  piece.answer += stops_.feed(split.answer);
+  piece.answer += stops_.finish();
+}
+
+}  // namespace r1
