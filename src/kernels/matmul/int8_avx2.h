@@ -15,7 +15,8 @@
 namespace r1::avx2 {
 
 constexpr int kRows = 8;
-constexpr int kTokens = 32;  // tokens that share the unpacking of a chunk
+constexpr int kAhead = 8192;  // bytes that weights are prefetched before use: into the next rows
+constexpr int kTokens = 32;   // tokens that share the unpacking of a chunk
 
 template <DType type>
 struct Int8 {
@@ -50,7 +51,7 @@ struct Int8 {
 
   // The bits [bits j, bits j + bits) of every byte, moved to bit `at`.
   template <int bits, int j, int at>
-  static __m256i field(__m256i plane) {
+  R1_INLINE static __m256i field(__m256i plane) {
     const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << bits) - 1) << at));
     if constexpr (bits * j > at)
       return _mm256_and_si256(_mm256_srli_epi16(plane, bits * j - at), mask);
@@ -61,27 +62,28 @@ struct Int8 {
 
   // The codes of a chunk; of 8-bit codes the high (part 0) or the low nibbles (part 1).
   template <int part>
-  static void unpack(const uint8_t* chunk, Codes& w) {
+  R1_INLINE static void unpack(const uint8_t* chunk, Codes& w) {
     const auto* planes = reinterpret_cast<const __m256i*>(chunk);
     if constexpr (f.low == 8) {
-      unroll<8>([&](auto s) { w[s] = field<4, 1 - part, 0>(_mm256_loadu_si256(planes + s)); });
+      unroll<8>([&](auto s)
+                    R1_INLINE { w[s] = field<4, 1 - part, 0>(_mm256_loadu_si256(planes + s)); });
       return;
     }
-    unroll<f.low>([&](auto v) {
+    unroll<f.low>([&](auto v) R1_INLINE {
       const __m256i plane = _mm256_loadu_si256(planes + v);
-      unroll<8 / f.low>([&](auto j) { w[v + f.low * j] = field<f.low, j, 0>(plane); });
+      unroll<8 / f.low>([&](auto j) R1_INLINE { w[v + f.low * j] = field<f.low, j, 0>(plane); });
     });
     if constexpr (f.high > 0) {
-      unroll<f.high>([&](auto v) {
+      unroll<f.high>([&](auto v) R1_INLINE {
         const __m256i plane = _mm256_loadu_si256(planes + f.low + v);
-        unroll<8 / f.high>([&](auto j) {
+        unroll<8 / f.high>([&](auto j) R1_INLINE {
           w[v + f.high * j] = _mm256_or_si256(w[v + f.high * j], field<f.high, j, f.low>(plane));
         });
       });
     }
     if constexpr (has_table(type)) {
       const __m256i table = part_table<part>();
-      unroll<8>([&](auto s) { w[s] = _mm256_shuffle_epi8(table, w[s]); });
+      unroll<8>([&](auto s) R1_INLINE { w[s] = _mm256_shuffle_epi8(table, w[s]); });
     }
   }
 
@@ -89,14 +91,14 @@ struct Int8 {
   // `starts`: the token's chain starts of this chunk; `scale`: per sub-block, each 16-bit scale
   // twice.
   template <int part>
-  static __m256i dot(const Codes& w, const int8_t* a, const std::byte* starts,
-                     const __m256i* scale) {
+  R1_INLINE static __m256i dot(const Codes& w, const int8_t* a, const std::byte* starts,
+                               const __m256i* scale) {
     __m256i sum;
-    unroll<kChains>([&](auto c) {
+    unroll<kChains>([&](auto c) R1_INLINE {
       constexpr int kSub = c * 4 * kSteps / f.sub;  // of this chunk
       __m256i chain;
       if constexpr (f.offset > 0 && part == 0) chain = broadcast(starts + 4 * kSub);
-      unroll<kSteps>([&](auto s) {
+      unroll<kSteps>([&](auto s) R1_INLINE {
         const __m256i products =
             _mm256_maddubs_epi16(w[kSteps * c + s], broadcast(a + 4 * (kSteps * c + s)));
         chain =
@@ -108,7 +110,7 @@ struct Int8 {
     return sum;
   }
 
-  static __m256i broadcast(const void* four_bytes) {
+  R1_INLINE static __m256i broadcast(const void* four_bytes) {
     int32_t word;
     std::memcpy(&word, four_bytes, 4);
     return _mm256_set1_epi32(word);
@@ -116,7 +118,7 @@ struct Int8 {
 
   // The scales of a chunk's sub-blocks as vpmaddwd wants them.
   template <int part>
-  static void load_scales(const uint8_t* scales, __m256i* scale) {
+  R1_INLINE static void load_scales(const uint8_t* scales, __m256i* scale) {
     constexpr int kFactor = kParts == 2 && part == 0 ? 16 : 1;
     if constexpr (f.block == 32) {
       scale[0] = _mm256_set1_epi16(kFactor);
@@ -149,11 +151,11 @@ struct Int8 {
 
   // What a block adds to the rows' sums once its integers are summed.
   struct Block {
-    explicit Block(const uint8_t* scales) : d(load_halves(scales)) {
+    R1_INLINE explicit Block(const uint8_t* scales) : d(load_halves(scales)) {
       if constexpr (!f.min) return;
       m = load_halves(scales + 2 * kRows);
       if constexpr (f.block == 32) return;
-      unroll<Packed::kSubs / 2>([&](auto p) {
+      unroll<Packed::kSubs / 2>([&](auto p) R1_INLINE {
         constexpr int kAt = (Packed::kNibbles ? Packed::kScaleAt : Packed::kMinAt) + 2 * kRows * p;
         __m128i pair =
             _mm_unpacklo_epi8(load_eight(scales + kAt), load_eight(scales + kAt + kRows));
@@ -164,13 +166,13 @@ struct Int8 {
     }
 
     // `xd`, `sums`: the token's scale and its sums of this block.
-    __m256 add(__m256 y, __m256i dots, const std::byte* xd, const std::byte* sums) const {
+    R1_INLINE __m256 add(__m256 y, __m256i dots, const std::byte* xd, const std::byte* sums) const {
       const __m256 scale = broadcast_f32(xd);
       y = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), _mm256_mul_ps(d, scale), y);
       if constexpr (!f.min) return y;
       if constexpr (f.block == 32) return _mm256_fmadd_ps(m, broadcast_f32(sums), y);
       __m256i less = _mm256_setzero_si256();
-      unroll<Packed::kSubs / 2>([&](auto p) {
+      unroll<Packed::kSubs / 2>([&](auto p) R1_INLINE {
         less = _mm256_add_epi32(less, _mm256_madd_epi16(mins[p], broadcast(sums + 4 * p)));
       });
       return _mm256_fnmadd_ps(_mm256_cvtepi32_ps(less), _mm256_mul_ps(m, scale), y);
@@ -185,7 +187,7 @@ struct Int8 {
   static void tile(const uint8_t* chunk, int64_t cols, const std::byte* x, int n, __m256* y) {
     constexpr int kMost = kN > 0 ? kN : kTokens;
     constexpr int kSubsInChunk = 32 / f.sub;
-    const auto each = [&](auto body) __attribute__((always_inline)) {
+    const auto each = [&](auto body) R1_INLINE {
       if constexpr (kN > 0) return unroll<kN>(body);
       for (int t = 0; t < n; ++t) body(t);
     };
@@ -193,24 +195,27 @@ struct Int8 {
     const int64_t x_scales = X::scales_at(cols), x_sums = X::sums_at(cols);
     const uint8_t* scales = chunk + Packed::scales_at(cols);
     __m256 sum[kMost];
-    each([&](auto t) { sum[t] = _mm256_setzero_ps(); });
+    each([&](auto t) R1_INLINE { sum[t] = _mm256_setzero_ps(); });
     for (int64_t b = 0; b < cols / f.block; ++b, scales += Packed::kBlockBytes) {
       __m256i dots[kMost];
-      each([&](auto t) { dots[t] = _mm256_setzero_si256(); });
+      each([&](auto t) R1_INLINE { dots[t] = _mm256_setzero_si256(); });
       const Block block(scales);
-      const auto finish = [&](auto t) __attribute__((always_inline)) {
+      const auto finish = [&](auto t) R1_INLINE {
         const std::byte* token = x + stride * static_cast<size_t>(t);
         sum[t] = block.add(sum[t], dots[t], token + x_scales + 4 * b,
                            token + x_sums + X::kSumBytes * Packed::kSubs * b);
       };
       for (int64_t c = b * kChunks; c < (b + 1) * kChunks; ++c, chunk += Packed::kChunkBytes) {
-        unroll<kParts>([&](auto part) {
+        unroll<(Packed::kChunkBytes + 63) / 64>([&](auto line) R1_INLINE {
+          _mm_prefetch(reinterpret_cast<const char*>(chunk) + kAhead + 64 * line, _MM_HINT_T0);
+        });
+        unroll<kParts>([&](auto part) R1_INLINE {
           Codes w;
           __m256i scale[kSubsInChunk];
           unpack<part>(chunk, w);
           load_scales<part>(scales + Packed::kScaleAt + kSubsInChunk * kRows * (c % kChunks),
                             scale);
-          each([&](auto t) __attribute__((always_inline)) {
+          each([&](auto t) R1_INLINE {
             const std::byte* token = x + stride * static_cast<size_t>(t);
             const auto* a = reinterpret_cast<const int8_t*>(token) + 32 * c;
             const std::byte* starts = token + x_sums + 4 * kSubsInChunk * c;
@@ -221,7 +226,7 @@ struct Int8 {
       }
       if constexpr (f.block == 256) each(finish);
     }
-    each([&](auto t) { y[t] = sum[t]; });
+    each([&](auto t) R1_INLINE { y[t] = sum[t]; });
   }
 
   static void multiply(const std::byte* packed, int64_t n_groups, int64_t n_rows, int64_t cols,

@@ -9,6 +9,7 @@ namespace {
 constexpr Kernels (*kVariants[])() = {
     matmul_ref,
     matmul_blocks_avx2,
+    matmul_float_avx2,
 };
 
 // Whether kernels written for `kernel` run where `isa` was chosen.

@@ -5,11 +5,14 @@
 #include <type_traits>
 #include <utility>
 
+// For lambdas and functions of inner loops: a call there would spill every register.
+#define R1_INLINE __attribute__((always_inline))
+
 namespace r1 {
 
 template <int n, class F>
-[[gnu::always_inline]] inline void unroll(F f) {
-  [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
+R1_INLINE inline void unroll(F f) {
+  [&]<int... i>(std::integer_sequence<int, i...>) R1_INLINE {
     (f(std::integral_constant<int, i>{}), ...);
   }
   (std::make_integer_sequence<int, n>{});

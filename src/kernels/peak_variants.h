@@ -1,0 +1,15 @@
+// The loops of peak.h, one file per instruction set: operations done by n_rounds rounds.
+#pragma once
+
+#include <cstdint>
+
+namespace r1 {
+
+struct PeakLoops {
+  int64_t (*f32)(int64_t n_rounds);
+  int64_t (*int8)(int64_t n_rounds);
+};
+
+extern const PeakLoops kPeakRef, kPeakAvx2, kPeakAvx512;
+
+}  // namespace r1
