@@ -11,5 +11,7 @@ Run declare_completion(CLI::App& app);
 extern const char* const completion_examples;
 Run declare_quantize(CLI::App& app);
 extern const char* const quantize_examples;
+Run declare_show(CLI::App& app);
+extern const char* const show_examples;
 
 }  // namespace r1

@@ -14,6 +14,8 @@ namespace r1 {
 namespace {
 
 const std::vector<Command> kCommands = {
+    {"show", "what a model is: architecture, parameters, types, template", show_examples,
+     declare_show},
     {"quantize", "write a model as GGUF in a smaller type", quantize_examples, declare_quantize},
     {"completion", "print a completion script for a shell", completion_examples,
      declare_completion},
