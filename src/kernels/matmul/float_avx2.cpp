@@ -14,9 +14,10 @@ namespace r1 {
 namespace {
 
 constexpr int kRows = 8;
-constexpr int kTile = 256;    // elements of K decoded at a time
-constexpr int kTokens = 32;   // tokens that share a decoded tile
-constexpr int kColumn = 6;    // tokens in registers
+constexpr int kTile = 256;   // elements of K decoded at a time
+constexpr int kTokens = 32;  // tokens that share a decoded tile
+constexpr int kFew =
+    3;  // tokens up to which memory is the limit: more rows, fewer tokens at a time
 constexpr int kAhead = 8192;  // bytes that weights are prefetched before use
 
 // An odd number of cache lines, so that tokens spread over all sets.
@@ -28,8 +29,8 @@ void prepare(const float* x, int64_t cols, std::byte* prepared) {
 
 // sums [n_tokens][G * 8] += tiles [G][n][8] x tokens, each token's activations `stride` floats
 // after the last's.
-template <int G, int N>
-void add_products(const float* const* tiles, int64_t n, const float* x, int64_t stride,
+template <class Weights, int G, int N>
+void add_products(const std::byte* const* tiles, int64_t n, const float* x, int64_t stride,
                   float* sums) {
   __m256 sum[N][G];
   unroll<N>([&](auto t) R1_INLINE {
@@ -37,7 +38,11 @@ void add_products(const float* const* tiles, int64_t n, const float* x, int64_t 
   });
   for (int64_t k = 0; k < n; ++k) {
     __m256 w[G];
-    unroll<G>([&](auto g) R1_INLINE { w[g] = _mm256_loadu_ps(tiles[g] + kRows * k); });
+    unroll<G>([&](auto g) R1_INLINE {
+      const std::byte* at = tiles[g] + Weights::kStep * k;
+      _mm_prefetch(at + kAhead, _MM_HINT_T0);
+      w[g] = Weights::load(at);
+    });
     unroll<N>([&](auto t) R1_INLINE {
       const __m256 a = _mm256_broadcast_ss(x + stride * t + k);
       unroll<G>([&](auto g) R1_INLINE { sum[t][g] = _mm256_fmadd_ps(w[g], a, sum[t][g]); });
@@ -48,29 +53,16 @@ void add_products(const float* const* tiles, int64_t n, const float* x, int64_t 
   });
 }
 
-template <int G>
-void add_products(const float* const* tiles, int64_t n, const float* x, int64_t stride,
+template <class Weights, int G>
+void add_products(const std::byte* const* tiles, int64_t n, const float* x, int64_t stride,
                   int n_tokens, float* sums) {
-  for (; n_tokens > 0; n_tokens -= kColumn, x += kColumn * stride, sums += kColumn * G * kRows) {
-    switch (n_tokens) {
-      case 1:
-        add_products<G, 1>(tiles, n, x, stride, sums);
-        break;
-      case 2:
-        add_products<G, 2>(tiles, n, x, stride, sums);
-        break;
-      case 3:
-        add_products<G, 3>(tiles, n, x, stride, sums);
-        break;
-      case 4:
-        add_products<G, 4>(tiles, n, x, stride, sums);
-        break;
-      case 5:
-        add_products<G, 5>(tiles, n, x, stride, sums);
-        break;
-      default:
-        add_products<G, kColumn>(tiles, n, x, stride, sums);
-    }
+  constexpr int kMost =
+      G == 4 ? kFew : 6;  // their sums, the weights and one broadcast fit 16 registers
+  for (; n_tokens > 0; n_tokens -= kMost, x += kMost * stride, sums += kMost * G * kRows) {
+    const int now = n_tokens < kMost ? n_tokens : kMost;
+    unroll<kMost>([&](auto i) {
+      if (now == i + 1) add_products<Weights, G, i + 1>(tiles, n, x, stride, sums);
+    });
   }
 }
 
@@ -80,6 +72,7 @@ void add_products(const float* const* tiles, int64_t n, const float* x, int64_t 
 template <DType type>  // F32, F16, BF16: interleaved [cols][8]
 struct Interleaved {
   static constexpr size_t kSize = type == DType::kF32 ? 4 : 2;
+  static constexpr int64_t kStep = kRows * kSize;
 
   static size_t bytes(int64_t cols) {
     return (static_cast<size_t>(cols) * kRows * kSize + 63) / 64 * 64;
@@ -95,21 +88,16 @@ struct Interleaved {
     }
   }
 
-  static const float* tile(const std::byte* packed, int64_t /*cols*/, int64_t k, int64_t n,
-                           float* scratch) {
-    const std::byte* from = packed + static_cast<size_t>(k) * kRows * kSize;
-    for (int64_t i = 0; i < n * static_cast<int64_t>(kRows * kSize); i += 64)
-      _mm_prefetch(from + kAhead + i, _MM_HINT_T0);
-    if constexpr (type == DType::kF32) return reinterpret_cast<const float*>(from);
-    for (int64_t i = 0; i < n; ++i, from += kRows * kSize) {
-      const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-      const __m256 values =
-          type == DType::kF16
-              ? _mm256_cvtph_ps(halves)
-              : _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
-      _mm256_store_ps(scratch + kRows * i, values);
-    }
-    return scratch;
+  static const std::byte* tile(const std::byte* packed, int64_t /*cols*/, int64_t k, int64_t /*n*/,
+                               float* /*scratch*/) {
+    return packed + kStep * k;
+  }
+
+  R1_INLINE static __m256 load(const std::byte* at) {
+    if constexpr (type == DType::kF32) return _mm256_loadu_ps(reinterpret_cast<const float*>(at));
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    if constexpr (type == DType::kF16) return _mm256_cvtph_ps(halves);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
   }
 };
 
@@ -125,14 +113,20 @@ struct Stored {
     std::memcpy(packed, rows, row_bytes(cols) * static_cast<size_t>(n_rows));
   }
 
-  static const float* tile(const std::byte* packed, int64_t cols, int64_t k, int64_t n,
-                           float* scratch) {
+  static constexpr int64_t kStep = kRows * 4;
+
+  static const std::byte* tile(const std::byte* packed, int64_t cols, int64_t k, int64_t n,
+                               float* scratch) {
     for (size_t r = 0; r < kRows; ++r) {
       float row[kTile];
       info(type).decode(packed + row_bytes(cols) * r + row_bytes(k), row, static_cast<size_t>(n));
       for (int64_t i = 0; i < n; ++i) scratch[kRows * i + static_cast<int64_t>(r)] = row[i];
     }
-    return scratch;
+    return reinterpret_cast<const std::byte*>(scratch);
+  }
+
+  R1_INLINE static __m256 load(const std::byte* at) {
+    return _mm256_load_ps(reinterpret_cast<const float*>(at));
   }
 };
 
@@ -145,10 +139,10 @@ void multiply_groups(const std::byte* packed, int64_t n_rows, int64_t cols, cons
   alignas(64) float scratch[G][kTile * kRows];
   for (int64_t k = 0; k < cols; k += kTile) {
     const int64_t width = cols - k < kTile ? cols - k : kTile;
-    const float* tiles[G];
+    const std::byte* tiles[G];
     for (size_t g = 0; g < G; ++g)
       tiles[g] = Weights::tile(packed + Weights::bytes(cols) * g, cols, k, width, scratch[g]);
-    add_products<G>(tiles, width, x + k, x_stride, n, sums);
+    add_products<Weights, G>(tiles, width, x + k, x_stride, n, sums);
   }
   for (int t = 0; t < n; ++t) {
     std::memcpy(y + t * y_stride, sums + t * G * kRows, static_cast<size_t>(n_rows) * 4);
@@ -162,17 +156,19 @@ void multiply(const std::byte* packed, int64_t n_groups, int64_t n_rows, int64_t
     const int n = static_cast<int>(n_tokens - t < kTokens ? n_tokens - t : kTokens);
     const auto* x =
         reinterpret_cast<const float*>(prepared + activation_bytes(cols) * static_cast<size_t>(t));
-    for (int64_t g = 0; g < n_groups; g += 2) {
-      const std::byte* groups = packed + Weights::bytes(cols) * static_cast<size_t>(g);
-      float* to = y + t * y_stride + g * kRows;
-      const int64_t rows = n_rows - g * kRows;
-      if (g + 1 < n_groups) {
-        multiply_groups<Weights, 2>(groups, rows < 2 * kRows ? rows : 2 * kRows, cols, x, n, to,
-                                    y_stride);
-      } else {
-        multiply_groups<Weights, 1>(groups, rows < kRows ? rows : kRows, cols, x, n, to, y_stride);
+    int64_t g = 0;
+    const auto groups_of = [&](auto size) {
+      constexpr int G = size;
+      for (; g + G <= n_groups; g += G) {
+        const int64_t rows = n_rows - g * kRows;
+        multiply_groups<Weights, G>(packed + Weights::bytes(cols) * static_cast<size_t>(g),
+                                    rows < G * kRows ? rows : G * kRows, cols, x, n,
+                                    y + t * y_stride + g * kRows, y_stride);
       }
-    }
+    };
+    if (n <= kFew) groups_of(std::integral_constant<int, 4>{});
+    groups_of(std::integral_constant<int, 2>{});
+    groups_of(std::integral_constant<int, 1>{});
   }
 }
 

@@ -7,6 +7,8 @@
 
 #include <immintrin.h>
 
+#include <array>
+
 #include "kernels/matmul/activations_avx2.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/planes.h"
@@ -36,16 +38,20 @@ struct Int8 {
   static constexpr int kChains = 8 / kSteps;
   static_assert(kFits >= kSteps);
 
-  // A part of table_code for all 16 stored codes, in both lanes.
+  // A part of table_code for all 16 stored codes.
   template <int part>
-  static __m256i part_table() {
-    alignas(16) uint8_t table[16];
+  static constexpr std::array<uint8_t, 16> make_part_table() {
+    std::array<uint8_t, 16> table{};
     for (int i = 0; i < 16; ++i) {
       const int code = table_code(type, i);
-      table[i] = static_cast<uint8_t>(kParts == 1 ? code : part == 0 ? code >> 4 : code & 15);
+      table[static_cast<size_t>(i)] = static_cast<uint8_t>(kParts == 1 ? code
+                                                           : part == 0 ? code >> 4
+                                                                       : code & 15);
     }
-    return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table)));
+    return table;
   }
+  template <int part>
+  alignas(16) static constexpr std::array<uint8_t, 16> kPartTable = make_part_table<part>();
 
   using Codes = __m256i[8];  // step s: elements 4 s ... 4 s + 3 of 8 rows
 
@@ -82,7 +88,8 @@ struct Int8 {
       });
     }
     if constexpr (has_table(type)) {
-      const __m256i table = part_table<part>();
+      const __m256i table = _mm256_broadcastsi128_si256(
+          _mm_load_si128(reinterpret_cast<const __m128i*>(kPartTable<part>.data())));
       unroll<8>([&](auto s) R1_INLINE { w[s] = _mm256_shuffle_epi8(table, w[s]); });
     }
   }
