@@ -28,6 +28,12 @@ constexpr auto kByteOf = byte_of_character();
 bool append_spelled_bytes(std::string_view token, std::string& out) {
   const size_t before = out.size();
   for (size_t at = 0; at < token.size();) {
+    const char byte = token[at];
+    if (byte > ' ' && byte < 0x7F) {  // most of any vocabulary
+      out.push_back(byte);
+      ++at;
+      continue;
+    }
     const Utf8Char c = decode_char(token, at);
     if (c.code >= kAlphabetEnd || kByteOf[c.code] < 0) {
       out.resize(before);

@@ -185,11 +185,14 @@ class Builder {
     for (size_t id = 0; id < count; ++id) {
       const std::string_view token = source_.tokens[id];
       key.clear();
-      if (!byte_level_ || !append_spelled_bytes(token, key)) key = token;
+      // A literal token in a byte-level vocabulary is out of reach of the merges.
+      const bool reachable =
+          token.data() != nullptr && (!byte_level_ || append_spelled_bytes(token, key));
+      if (key.empty()) key = token;
       keys.push(key);
-      indexed[id] = token.data() != nullptr;
-      emittable[id] =
-          model_.kinds[id] == TokenKind::kNormal || model_.kinds[id] == TokenKind::kUserDefined;
+      indexed[id] = reachable;
+      emittable[id] = reachable && (model_.kinds[id] == TokenKind::kNormal ||
+                                    model_.kinds[id] == TokenKind::kUserDefined);
       if (added_text_[id].data() != nullptr) {
         model_.pieces.push(added_text_[id]);
       } else if (decoder_.byte_fallback && is_byte_token(token)) {
@@ -233,6 +236,7 @@ class Builder {
   Result<Merges> build_merges(const Vocab& vocab, const std::vector<bool>& emittable) {
     Merges merges(source_.merges.size());
     std::string joined;
+    int32_t last = 0;
     for (size_t i = 0; i < source_.merges.size(); ++i) {
       const auto& [left, right] = source_.merges[i];
       joined.clear();
@@ -248,15 +252,26 @@ class Builder {
       }
       const std::string_view text = joined;
       const int32_t a = vocab.find(text.substr(0, cut)), b = vocab.find(text.substr(cut));
-      const int32_t ab = vocab.find(text);
+      const int32_t ab = result_of(text, last, vocab, emittable);
       if (a == Vocab::kAbsent || b == Vocab::kAbsent || ab == Vocab::kAbsent) {
         return error(
             "model.merges: rule {} (\"{}\", \"{}\") names a token that is not in the vocabulary", i,
             left, right);
       }
       if (emittable[static_cast<size_t>(ab)]) merges.add(a, b, {static_cast<uint32_t>(i), ab});
+      last = ab;
     }
     return merges;
+  }
+
+  // Vocabularies list tokens in the order of their rules: mostly the next id, or the same again,
+  // spares the hash table a lookup.
+  static int32_t result_of(std::string_view text, int32_t last, const Vocab& vocab,
+                           const std::vector<bool>& emittable) {
+    for (const auto id : {static_cast<size_t>(last) + 1, static_cast<size_t>(last)}) {
+      if (id < vocab.size() && emittable[id] && vocab[id] == text) return static_cast<int32_t>(id);
+    }
+    return vocab.find(text);
   }
 
   TokenizerJson source_;
