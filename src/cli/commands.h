@@ -13,5 +13,7 @@ Run declare_quantize(CLI::App& app);
 extern const char* const quantize_examples;
 Run declare_show(CLI::App& app);
 extern const char* const show_examples;
+Run declare_logits(CLI::App& app);
+extern const char* const logits_examples;
 
 }  // namespace r1

@@ -17,6 +17,7 @@ const std::vector<Command> kCommands = {
     {"show", "what a model is: architecture, parameters, types, template", show_examples,
      declare_show},
     {"quantize", "write a model as GGUF in a smaller type", quantize_examples, declare_quantize},
+    {"logits", "the logits of given tokens, as safetensors", logits_examples, declare_logits},
     {"completion", "print a completion script for a shell", completion_examples,
      declare_completion},
 };

@@ -1,0 +1,43 @@
+#include "cli/evaluation.h"
+
+#include <CLI/CLI.hpp>
+
+#include "cli/chat_options.h"
+
+namespace r1 {
+
+void add_evaluation_options(CLI::App& app, EvaluationOptions& options) {
+  EvaluationOptions* o = &options;
+  app.add_option("MODEL", o->model, "a GGUF file, a safetensors file or a Hugging Face folder")
+      ->required();
+  add_choice(app, "--compute", "auto|f32",
+             "auto: the fast arithmetic of each weight type; f32: exact values in F32",
+             [o](const std::string& v) {
+               o->compute = v == "f32" ? Compute::kF32 : Compute::kFast;
+               return v == "f32" || v == "auto";
+             });
+  add_choice(app, "--kv", "f32|f16|bf16",
+             "type of the key/value cache; default: f32 with --compute f32, else f16",
+             [o](const std::string& v) {
+               if (v != "f32" && v != "f16" && v != "bf16") return false;
+               o->kv = dtype_from_name(v);
+               return true;
+             });
+  app.add_option("--threads", o->threads, "default: all cores")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+}
+
+Result<std::unique_ptr<Model>> load_model(const WeightFile& file, const EvaluationOptions& options,
+                                          Context& ctx) {
+  std::optional<Progress> bar;
+  const auto progress = [&bar](uint64_t done, uint64_t total) {
+    if (!bar) bar.emplace("weights", total);
+    bar->update(done);
+  };
+  auto model = Model::load(file, {options.compute, progress}, ctx);
+  if (bar && model) bar->finish();
+  return model;
+}
+
+}  // namespace r1

@@ -1,0 +1,133 @@
+// r1 logits MODEL --ids FILE -o OUT: the logits of given tokens as safetensors. The tool of anyone
+// who compares engines.
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/commands.h"
+#include "cli/evaluation.h"
+#include "format/safetensors_writer.h"
+#include "model/replay.h"
+
+namespace r1 {
+
+const char* const logits_examples =
+    "Examples:\n"
+    "  r1 logits model.gguf --ids ids.json -o out.safetensors                 ids.json: [1, 15043, "
+    "29892]\n"
+    "  r1 logits model.gguf --ids batch.json -o out.safetensors --greedy 32   batch.json: [[1, 2], "
+    "[3, 4, 5]]\n"
+    "  r1 logits folder --ids ids.json -o out.safetensors --compute f32 --hidden\n"
+    "\n"
+    "OUT holds, for sequence i: logits_i [T, vocab] F32; with --hidden, hidden_i_j [T, dim] F32 "
+    "(0: the embedding,\n"
+    "last: after the final norm); with --greedy N, greedy_i [N] I32. Neither the batch nor --chunk "
+    "nor --threads changes\n"
+    "a byte of it.\n";
+
+namespace {
+
+using Sequences = std::vector<std::vector<int32_t>>;
+
+constexpr uint64_t kIdsLimit = 64 << 20;  // bytes of the ids file
+
+struct Options {
+  EvaluationOptions model;
+  std::string ids, out;
+  ReplayOptions replay;
+};
+
+Result<std::vector<int32_t>> read_list(const nlohmann::json& list) {
+  std::vector<int32_t> ids;
+  for (const auto& id : list) {
+    if (!id.is_number_integer() || id < 0 || id > INT32_MAX)
+      return error("{} is no token id", id.dump());
+    ids.push_back(id.get<int32_t>());
+  }
+  return ids;
+}
+
+// A list of ids, or a list of lists.
+Result<Sequences> read_ids(const std::string& path) {
+  R1_TRY(const std::string text, read_file(path, kIdsLimit));
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_array() || json.empty())
+    return error("{}: a list of token ids, or a list of such lists, expected", path);
+  Sequences sequences;
+  const bool many = json.front().is_array();
+  for (const auto& list : many ? json : nlohmann::json::array({json})) {
+    auto ids = list.is_array() ? read_list(list)
+                               : Result<std::vector<int32_t>>(error("lists and ids are mixed"));
+    if (!ids) return std::move(ids).error().in(path);
+    sequences.push_back(*std::move(ids));
+  }
+  return sequences;
+}
+
+template <class T>
+TensorInfo tensor(std::string name, DType dtype, std::vector<int64_t> shape,
+                  const std::vector<T>& values) {
+  return {std::move(name), dtype, std::move(shape), std::as_bytes(std::span(values))};
+}
+
+std::vector<TensorInfo> outputs(const std::vector<Replay>& replays, const Sequences& sequences,
+                                const Config& c) {
+  std::vector<TensorInfo> tensors;
+  for (size_t i = 0; i < replays.size(); ++i) {
+    const auto n = std::ssize(sequences[i]);
+    tensors.push_back(
+        tensor(fmt::format("logits_{}", i), DType::kF32, {n, c.vocab_size}, replays[i].logits));
+    for (size_t j = 0; j < replays[i].hidden.size(); ++j) {
+      tensors.push_back(
+          tensor(fmt::format("hidden_{}_{}", i, j), DType::kF32, {n, c.dim}, replays[i].hidden[j]));
+    }
+    if (const auto& greedy = replays[i].greedy; !greedy.empty()) {
+      tensors.push_back(
+          tensor(fmt::format("greedy_{}", i), DType::kI32, {std::ssize(greedy)}, greedy));
+    }
+  }
+  return tensors;
+}
+
+Result<void> run(Options o) {
+  R1_TRY(const Sequences sequences, read_ids(o.ids));
+  R1_TRY(const WeightFile file, WeightFile::open(o.model.model));
+  R1_TRY(const auto ctx, Context::create(o.model.threads));
+  R1_TRY(const auto model, load_model(file, o.model, *ctx));
+  std::optional<Progress> bar;
+  o.replay.kv_dtype = o.model.kv_dtype();
+  o.replay.progress = [&bar](int64_t done, int64_t total) {
+    if (!bar) bar.emplace("tokens", static_cast<uint64_t>(total), ProgressUnit::kCount);
+    bar->update(static_cast<uint64_t>(done));
+  };
+  R1_TRY(const auto replays, replay(*model, *ctx, sequences, o.replay));
+  if (bar) bar->finish();
+  return write_safetensors(o.out, outputs(replays, sequences, model->config()));
+}
+
+}  // namespace
+
+Run declare_logits(CLI::App& app) {
+  const auto o = std::make_shared<Options>();
+  add_evaluation_options(app, o->model);
+  app.add_option("--ids", o->ids,
+                 "a JSON file: a list of token ids, or a list of lists run as one batch")
+      ->required()
+      ->type_name("FILE");
+  app.add_option("-o,--output", o->out, "the safetensors file to write")
+      ->required()
+      ->type_name("OUT");
+  app.add_flag("--hidden", o->replay.hidden, "write the hidden states of every layer too");
+  app.add_option("--greedy", o->replay.greedy,
+                 "continue each sequence by N tokens, the most likely each time")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))
+      ->type_name("N");
+  app.add_option("--chunk", o->replay.chunk, "tokens of a sequence in one forward")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->type_name("N")
+      ->capture_default_str();
+  return [o] { return run(*o); };
+}
+
+}  // namespace r1
