@@ -15,5 +15,7 @@ Run declare_show(CLI::App& app);
 extern const char* const show_examples;
 Run declare_logits(CLI::App& app);
 extern const char* const logits_examples;
+Run declare_synth(CLI::App& app);
+extern const char* const synth_examples;
 
 }  // namespace r1

@@ -18,6 +18,7 @@ const std::vector<Command> kCommands = {
      declare_show},
     {"quantize", "write a model as GGUF in a smaller type", quantize_examples, declare_quantize},
     {"logits", "the logits of given tokens, as safetensors", logits_examples, declare_logits},
+    {"synth", "write a model of a known shape with random weights", synth_examples, declare_synth},
     {"completion", "print a completion script for a shell", completion_examples,
      declare_completion},
 };
