@@ -17,5 +17,7 @@ Run declare_logits(CLI::App& app);
 extern const char* const logits_examples;
 Run declare_synth(CLI::App& app);
 extern const char* const synth_examples;
+Run declare_bench(CLI::App& app);
+extern const char* const bench_examples;
 
 }  // namespace r1

@@ -14,6 +14,7 @@ namespace r1 {
 namespace {
 
 const std::vector<Command> kCommands = {
+    {"bench", "measure a model's speed beside the machine's", bench_examples, declare_bench},
     {"show", "what a model is: architecture, parameters, types, template", show_examples,
      declare_show},
     {"quantize", "write a model as GGUF in a smaller type", quantize_examples, declare_quantize},

@@ -74,7 +74,7 @@ class Batcher {
 
   struct Load {  // as of the last step
     int64_t running = 0, waiting = 0, preemptions = 0, steps = 0;
-    KvCache::Usage pages;
+    PageCache::Usage pages;
   };
   Load load() const;
 
@@ -102,7 +102,7 @@ class Batcher {
   const BatcherOptions options_;
 
   // The worker's own.
-  KvCache cache_;
+  PageCache cache_;
   Sequences waiting_, running_;
   int64_t budget_;  // rows of the next step
   int64_t preemptions_ = 0, steps_ = 0;

@@ -21,16 +21,16 @@ int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
 
 }  // namespace
 
-KvCache::KvCache(KvPages pages)
+PageCache::PageCache(KvPages pages)
     : pages_(std::move(pages)), nodes_(static_cast<size_t>(pages_.n_pages())) {
   for (int32_t page = pages_.n_pages(); page-- > 0;) free_.push_back(page);
 }
 
-int32_t KvCache::last_filed(const KvSequence& s) {
+int32_t PageCache::last_filed(const KvSequence& s) {
   return s.filed == 0 ? kRoot : s.pages[static_cast<size_t>(s.filed) - 1];
 }
 
-int64_t KvCache::adopt(KvSequence& s, std::span<const int32_t> tokens) {
+int64_t PageCache::adopt(KvSequence& s, std::span<const int32_t> tokens) {
   const int64_t before = s.length;
   for (;;) {
     // In the order of their tokens, the child that shares the longest prefix stands beside where
@@ -73,17 +73,17 @@ int64_t KvCache::adopt(KvSequence& s, std::span<const int32_t> tokens) {
   }
 }
 
-bool KvCache::fits(const KvSequence& s, int64_t length, int64_t spare) const {
+bool PageCache::fits(const KvSequence& s, int64_t length, int64_t spare) const {
   return pages_for(length) - std::ssize(s.pages) + pages_for(spare) <= usage().available();
 }
 
-bool KvCache::reserve(KvSequence& s, int64_t length) {
+bool PageCache::reserve(KvSequence& s, int64_t length) {
   if (!fits(s, length, 0)) return false;
   while (std::ssize(s.pages) < pages_for(length)) s.pages.push_back(take());
   return true;
 }
 
-void KvCache::commit(KvSequence& s, std::span<const int32_t> tokens) {
+void PageCache::commit(KvSequence& s, std::span<const int32_t> tokens) {
   const auto length = static_cast<int64_t>(tokens.size());
   R1_CHECK(pages_for(length) <= static_cast<int64_t>(s.pages.size()));
   s.length = length;
@@ -103,7 +103,7 @@ void KvCache::commit(KvSequence& s, std::span<const int32_t> tokens) {
   }
 }
 
-void KvCache::truncate(KvSequence& s, int64_t length) {
+void PageCache::truncate(KvSequence& s, int64_t length) {
   R1_CHECK(length >= 0);
   if (length >= s.length) return;
   if (length < int64_t{s.filed} * kKvPage)
@@ -112,7 +112,7 @@ void KvCache::truncate(KvSequence& s, int64_t length) {
   s.length = length;
 }
 
-void KvCache::release(KvSequence& s, std::span<const int32_t> tokens) {
+void PageCache::release(KvSequence& s, std::span<const int32_t> tokens) {
   while (static_cast<int64_t>(s.pages.size()) > pages_for(s.length)) give_back(s);
   if (static_cast<int64_t>(s.pages.size()) > s.filed) {  // the partly filled last page
     const int32_t parent = last_filed(s);
@@ -130,12 +130,12 @@ void KvCache::release(KvSequence& s, std::span<const int32_t> tokens) {
   s = {};
 }
 
-KvCache::Usage KvCache::usage() const {
+PageCache::Usage PageCache::usage() const {
   const auto free = static_cast<int32_t>(free_.size());
   return {.free = free, .used = pages_.n_pages() - free - idle_, .idle = idle_};
 }
 
-int32_t KvCache::take() {
+int32_t PageCache::take() {
   if (free_.empty()) {
     if (evictable_.empty()) return kNone;
     const int32_t oldest = evictable_.begin()->second;
@@ -148,7 +148,7 @@ int32_t KvCache::take() {
 }
 
 // Files a page nobody uses yet.
-void KvCache::file(int32_t page, int32_t parent, std::span<const int32_t> tokens) {
+void PageCache::file(int32_t page, int32_t parent, std::span<const int32_t> tokens) {
   Node& n = node(page);
   n.parent = parent;
   n.users = 0;
@@ -161,7 +161,7 @@ void KvCache::file(int32_t page, int32_t parent, std::span<const int32_t> tokens
 }
 
 // Takes an evictable page out of the tree.
-void KvCache::unfile(int32_t page) {
+void PageCache::unfile(int32_t page) {
   Node& n = node(page);
   evictable_.erase({n.last_used, page});
   children(n.parent).erase(n.place);
@@ -171,14 +171,14 @@ void KvCache::unfile(int32_t page) {
   --idle_;
 }
 
-void KvCache::use(int32_t page) {
+void PageCache::use(int32_t page) {
   Node& n = node(page);
   if (n.users++ > 0) return;
   evictable_.erase({n.last_used, page});
   --idle_;
 }
 
-void KvCache::unuse(int32_t page) {
+void PageCache::unuse(int32_t page) {
   Node& n = node(page);
   if (--n.users > 0) return;
   n.last_used = ++clock_;
@@ -186,7 +186,7 @@ void KvCache::unuse(int32_t page) {
   ++idle_;
 }
 
-void KvCache::give_back(KvSequence& s) {
+void PageCache::give_back(KvSequence& s) {
   const int32_t page = s.pages.back();
   if (static_cast<int32_t>(s.pages.size()) == s.filed) {
     unuse(page);

@@ -14,16 +14,16 @@
 
 namespace r1 {
 
-// One sequence's hold on pages; give it back with KvCache::release.
+// One sequence's hold on pages; give it back with PageCache::release.
 struct KvSequence {
   std::vector<int32_t> pages;  // page i holds positions [i * kKvPage, (i + 1) * kKvPage)
   int64_t length = 0;          // positions whose keys and values are there
   int32_t filed = 0;           // leading pages that stand in the tree and are never written again
 };
 
-class KvCache {
+class PageCache {
  public:
-  explicit KvCache(KvPages pages);
+  explicit PageCache(KvPages pages);
 
   KvPages& pages() { return pages_; }
   int64_t capacity() const { return int64_t{pages_.n_pages()} * kKvPage; }  // positions

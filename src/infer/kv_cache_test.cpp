@@ -41,7 +41,7 @@ std::vector<int32_t> count_up(int32_t n, int32_t from = 0) {
 }
 
 // Takes what is cached, computes the rest.
-KvSequence run(KvCache& cache, std::span<const int32_t> tokens, int64_t* gained = nullptr) {
+KvSequence run(PageCache& cache, std::span<const int32_t> tokens, int64_t* gained = nullptr) {
   KvSequence s;
   const int64_t n = cache.adopt(s, tokens.first(tokens.size() - 1));
   if (gained) *gained = n;
@@ -52,7 +52,7 @@ KvSequence run(KvCache& cache, std::span<const int32_t> tokens, int64_t* gained 
 }
 
 TEST(KvCache, SharesFullPagesAndCopiesAPartlyMatchingOne) {
-  KvCache cache(small_pages(8));
+  PageCache cache(small_pages(8));
   const auto a = count_up(80);  // two full pages and half of one
   KvSequence first = run(cache, a);
   EXPECT_EQ(cache.usage().used, 3);
@@ -79,7 +79,7 @@ TEST(KvCache, SharesFullPagesAndCopiesAPartlyMatchingOne) {
 }
 
 TEST(KvCache, TheSamePageComputedTwiceIsKeptOnce) {
-  KvCache cache(small_pages(8));
+  PageCache cache(small_pages(8));
   const auto tokens = count_up(64);
   KvSequence a, b;
   ASSERT_TRUE(cache.reserve(a, 64) && cache.reserve(b, 64));
@@ -93,7 +93,7 @@ TEST(KvCache, TheSamePageComputedTwiceIsKeptOnce) {
 }
 
 TEST(KvCache, EvictsTheLeastRecentlyUsedAndNeverWhatIsUsed) {
-  KvCache cache(small_pages(4));
+  PageCache cache(small_pages(4));
   const auto a = count_up(33), b = count_up(33, 1000), c = count_up(33, 2000);
   KvSequence s = run(cache, a);
   cache.release(s, a);
@@ -115,7 +115,7 @@ TEST(KvCache, EvictsTheLeastRecentlyUsedAndNeverWhatIsUsed) {
 }
 
 TEST(KvCache, TruncatingNeverTouchesAFiledPage) {
-  KvCache cache(small_pages(8));
+  PageCache cache(small_pages(8));
   const auto a = count_up(70);
   KvSequence s = run(cache, a);
   cache.truncate(s, 66);
@@ -142,7 +142,7 @@ TEST(KvCache, RandomOperationsKeepContentsAndAccounts) {
   constexpr int32_t kPages = 12;
   std::mt19937 random(7);
   const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
-  KvCache cache(small_pages(kPages));
+  PageCache cache(small_pages(kPages));
   struct Live {
     KvSequence kv;
     std::vector<int32_t> tokens;

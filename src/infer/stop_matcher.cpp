@@ -16,8 +16,13 @@ size_t possible_beginning(std::string_view text, std::string_view word) {
 std::string StopMatcher::feed(std::string_view text) {
   if (stopped_) return "";
   held_ += text;
-  size_t end = std::string::npos;
-  for (const auto& stop : stops_) end = std::min(end, held_.find(stop));
+  size_t end = std::string::npos, complete = end;  // where the stop begins and ends
+  for (const auto& stop : stops_) {
+    const size_t at = held_.find(stop);
+    if (at == std::string::npos) continue;
+    const size_t after = at + stop.size();
+    if (after < complete || (after == complete && at < end)) end = at, complete = after;
+  }
   if (end != std::string::npos) {
     stopped_ = true;
   } else {

@@ -16,8 +16,8 @@ class StopMatcher {
   explicit StopMatcher(std::vector<std::string> stops)
       : stops_(std::move(stops)) {}  // none of them empty
 
-  // The text that may be shown. Once a stop string is complete, that is what came before the first
-  // one; stopped() is true and nothing more is released.
+  // The text that may be shown. Once a stop string is complete, that is what came before it (of two
+  // complete at once, before the longer); stopped() is true and nothing more is released.
   std::string feed(std::string_view text);
   std::string finish();  // what was held
   bool stopped() const { return stopped_; }

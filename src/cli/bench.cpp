@@ -1,0 +1,216 @@
+// r1 bench MODEL: how fast a model runs here, beside what the memory allows, measured in the same
+// run with the same threads (design, law 8). r1 bench --machine: the peaks of every instruction
+// set.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/units.h"
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "cli/terminal.h"
+#include "infer/speed.h"
+#include "kernels/peak.h"
+
+namespace r1 {
+
+const char* const bench_examples =
+    "Examples:\n"
+    "  r1 bench model.gguf                          prefill, decode, decode at depth, batched "
+    "decode\n"
+    "  r1 bench model.gguf --depth 0,4096 --batch 1,8,32 --json\n"
+    "  r1 synth qwen2.5-7b big.gguf && r1 bench big.gguf\n"
+    "  r1 bench --machine                           what memory and instruction sets reach\n";
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string model, compute = "auto", kv = "f16";
+  int64_t prefill = 512, decode = 128;
+  std::vector<int64_t> depths = {0, 4096}, batches = {1, 8, 32};
+  int threads = 0, repeats = 5;
+  bool json = false, machine = false;
+};
+
+Json to_json(const Spread& s) { return {{"median", s.median}, {"low", s.low}, {"high", s.high}}; }
+
+// Half of the distance between the extremes, as people write it.
+double swing(const Spread& s) { return (s.high - s.low) / 2; }
+
+void print_json(const Json& json) {
+  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+void bench_machine(const Options& o, int threads) {
+  Json json = {{"threads", threads}};
+  const auto add = [&](const std::string& what, const char* unit,
+                       const std::function<double(int)>& probe) {
+    const double one = probe(1), all = threads == 1 ? one : probe(threads);
+    json["peaks"].push_back(
+        {{"what", what}, {"unit", unit}, {"one_thread", one}, {"all_threads", all}});
+    if (!o.json) fmt::print("{:<24} {:>10.1f} {:>12.1f}  {}\n", what, one, all, unit);
+  };
+  if (!o.json)
+    fmt::print("{:<24} {:>10} {:>12}\n", "", "1 thread", fmt::format("{} threads", threads));
+  add("memory read", "GB/s", [](int n) { return machine_read_gbps(n); });
+  for (const Isa isa : supported_isas()) {
+    add(fmt::format("{} f32", name(isa)), "GFLOP/s",
+        [isa](int n) { return sum_over_threads(n, [isa] { return f32_peak_gflops(isa); }); });
+    add(fmt::format("{} int8", name(isa)), "GOP/s",
+        [isa](int n) { return sum_over_threads(n, [isa] { return int8_peak_gops(isa); }); });
+  }
+  if (o.json) print_json(json);
+}
+
+std::vector<SpeedCase> cases_of(const Options& o, int64_t context) {
+  std::vector<SpeedCase> cases;
+  const auto add = [&](const SpeedCase& c) {
+    if (c.depth + c.tokens <= context) return cases.push_back(c);
+    fmt::print(stderr, "r1: {} tokens at depth {} are left out: the model's context is {}\n",
+               c.tokens, c.depth, context);
+  };
+  if (o.prefill > 0) add({.prefill = true, .tokens = o.prefill, .depth = 0, .batch = 1});
+  if (o.decode == 0) return cases;
+  for (const int64_t depth : o.depths)
+    add({.prefill = false, .tokens = o.decode, .depth = depth, .batch = 1});
+  for (const int64_t batch : o.batches) {
+    if (batch > 1) add({.prefill = false, .tokens = o.decode, .depth = 0, .batch = batch});
+  }
+  return cases;
+}
+
+std::string case_name(const SpeedCase& c) {
+  if (c.prefill) return fmt::format("prefill {}", c.tokens);
+  std::string text = fmt::format("decode {}", c.tokens);
+  if (c.depth > 0) text += fmt::format(" at depth {}", c.depth);
+  if (c.batch > 1) text += fmt::format(" × {} sequences", c.batch);
+  return text;
+}
+
+void print_row(const Speed& s, double memory_gbps) {
+  const SpeedCase& c = s.measured;
+  std::string line = case_name(c);
+  line += std::string(static_cast<size_t>(std::max(1, 30 - display_width(line))), ' ');
+  line +=
+      fmt::format("{:>10.1f} ±{:<8.1f}", s.tokens_per_second.median, swing(s.tokens_per_second));
+  if (!c.prefill) {
+    line += fmt::format("{:>14} {:>9.1f} {:>9.0f} %",
+                        format_bytes(s.step_bytes / static_cast<uint64_t>(c.batch)), s.read_gbps,
+                        100 * s.read_gbps / memory_gbps);
+  }
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
+}
+
+Json to_json(const Speed& s, double memory_gbps) {
+  const SpeedCase& c = s.measured;
+  Json json = {{"test", c.prefill ? "prefill" : "decode"},
+               {"tokens", c.tokens},
+               {"depth", c.depth},
+               {"batch", c.batch},
+               {"tokens_per_second", to_json(s.tokens_per_second)}};
+  if (!c.prefill) {
+    json["bytes_per_token"] = s.step_bytes / static_cast<uint64_t>(c.batch);
+    json["read_gbps"] = s.read_gbps;
+    json["bandwidth_share"] = s.read_gbps / memory_gbps;
+  }
+  return json;
+}
+
+Result<void> bench_model(const Options& o, Context& ctx) {
+  R1_TRY(const WeightFile file, WeightFile::open(o.model));
+  std::optional<Progress> loading;
+  LoadOptions options;
+  options.compute = o.compute == "f32" ? Compute::kF32 : Compute::kFast;
+  options.progress = [&](uint64_t done, uint64_t total) {
+    if (!loading) loading.emplace("weights", total);
+    loading->update(done);
+  };
+  R1_TRY(const auto model, Model::load(file, options, ctx));
+  loading.reset();
+
+  const std::vector<SpeedCase> cases = cases_of(o, model->config().context_length);
+  const DType kv_dtype = *dtype_from_name(o.kv);
+  R1_TRY(auto test, SpeedTest::create(*model, ctx, kv_dtype, cases));
+  const double memory_gbps = machine_read_gbps(ctx.n_threads());
+  Json json = {{"model", o.model},
+               {"isa", name(ctx.isa())},
+               {"threads", ctx.n_threads()},
+               {"compute", o.compute},
+               {"weight_bytes", model->weight_bytes()},
+               {"kv_dtype", o.kv},
+               {"kv_bytes_per_token", model->kv_shape(kv_dtype).bytes_per_token()},
+               {"memory_read_gbps", memory_gbps},
+               {"results", Json::array()}};
+  if (!o.json) {
+    fmt::print("CPU {} · {} threads · weights {} · memory reads {:.1f} GB/s · median of {} runs\n",
+               name(ctx.isa()), ctx.n_threads(), format_bytes(model->weight_bytes()), memory_gbps,
+               o.repeats);
+    fmt::print("{:<30}{:>10} {:<9}{:>14} {:>9} {:>11}\n", "", "tokens/s", "", "read a token",
+               "GB/s", "of memory");
+  }
+  for (const SpeedCase& c : cases) {
+    std::optional<Progress> bar;
+    bar.emplace(case_name(c), static_cast<uint64_t>(o.repeats), ProgressUnit::kCount);
+    const Speed speed =
+        test.measure(c, o.repeats, [&, done = uint64_t{0}]() mutable { bar->update(++done); });
+    bar.reset();
+    if (!o.json) print_row(speed, memory_gbps);
+    json["results"].push_back(to_json(speed, memory_gbps));
+  }
+  if (o.json) print_json(json);
+  return {};
+}
+
+Result<void> run(const Options& o) {
+  R1_TRY(const auto ctx, Context::create(o.threads));
+  if (o.machine) {
+    bench_machine(o, ctx->n_threads());
+    return {};
+  }
+  if (o.model.empty()) return error("no model named: r1 bench MODEL, or r1 bench --machine");
+  return bench_model(o, *ctx);
+}
+
+}  // namespace
+
+Run declare_bench(CLI::App& app) {
+  constexpr int64_t kMostTokens = 1 << 20;
+  const auto o = std::make_shared<Options>();
+  app.add_option("MODEL", o->model, "a GGUF file, a safetensors file or a Hugging Face folder");
+  app.add_option("--prefill", o->prefill, "tokens of the prompt; 0: no prefill")
+      ->check(CLI::Range(int64_t{0}, kMostTokens))
+      ->capture_default_str();
+  app.add_option("--decode", o->decode, "tokens decoded; 0: no decoding")
+      ->check(CLI::Range(int64_t{0}, kMostTokens))
+      ->capture_default_str();
+  app.add_option("--depth", o->depths, "positions before the decoded ones, a list")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t{0}, kMostTokens))
+      ->capture_default_str();
+  app.add_option("--batch", o->batches, "sequences decoded together, a list")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t{1}, int64_t{4096}))
+      ->capture_default_str();
+  app.add_option("--repeat", o->repeats, "runs of each measurement")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--threads", o->threads, "0: all cores")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  app.add_option("--compute", o->compute,
+                 "auto: the fast arithmetic of each type; f32: its exact values")
+      ->check(CLI::IsMember({"auto", "f32"}))
+      ->capture_default_str();
+  app.add_option("--kv", o->kv, "type of keys and values")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+      ->capture_default_str();
+  app.add_flag("--json", o->json, "print JSON");
+  app.add_flag("--machine", o->machine, "measure the machine alone");
+  return [o] { return run(*o); };
+}
+
+}  // namespace r1

@@ -1,0 +1,322 @@
+#include "infer/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+#include "base/units.h"
+#include "format/hf_config.h"
+#include "infer/batcher.h"
+#include "infer/generation.h"
+#include "infer/memory.h"
+#include "infer/prompt.h"
+#include "infer/vocab_spec.h"
+#include "tensor/context.h"
+
+namespace r1 {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Between the batcher's worker, who generates, and the caller, who reads.
+class Stream final : public Sink {
+ public:
+  explicit Stream(Generation generation) : generation_(std::move(generation)) {}
+
+  Next take(const Sampled& token) override {
+    Generation::Step step = generation_.take(token);
+    const std::lock_guard lock(mutex_);
+    add(std::move(step.piece));
+    reason_ = step.finished;
+    changed_.notify_one();
+    return {.drop = step.drop, .append = std::move(step.append), .done = step.finished.has_value()};
+  }
+
+  void end(const End& end) override {
+    const std::lock_guard lock(mutex_);
+    if (!reason_) add(generation_.finish());
+    end_ = end;
+    changed_.notify_one();
+  }
+
+  // All that came since the last call, waiting for some; nothing once the end is reached.
+  std::optional<Piece> next() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return fresh_ || end_; });
+    if (!fresh_) return std::nullopt;
+    fresh_ = false;
+    return std::exchange(piece_, {});
+  }
+
+  // After next() has returned nothing.
+  const Generation& generation() const { return generation_; }
+  const End& ended() const { return *end_; }
+  FinishReason reason() const { return reason_.value_or(FinishReason::kCancelled); }
+
+ private:
+  void add(Piece piece) {
+    if (piece.thought.empty() && piece.answer.empty() && piece.tokens.empty()) return;
+    piece_.thought += piece.thought;
+    piece_.answer += piece.answer;
+    std::move(piece.tokens.begin(), piece.tokens.end(), std::back_inserter(piece_.tokens));
+    fresh_ = true;
+  }
+
+  Generation generation_;  // the worker's until the end
+  std::mutex mutex_;       // guards what follows
+  std::condition_variable changed_;
+  Piece piece_;
+  bool fresh_ = false;
+  std::optional<FinishReason> reason_;
+  std::optional<End> end_;
+};
+
+// A caller who leaves, by an exception too, leaves nothing running.
+struct Canceller {
+  Batcher& batcher;
+  uint64_t number;
+  ~Canceller() { batcher.cancel(number); }
+};
+
+Result<void> check(const GenerateParams& p) {
+  R1_DO(p.sampling.check());
+  if (p.max_tokens == 0 || p.max_tokens < -1) {
+    return error("max_tokens is {}: it must be -1 (up to the context) or at least 1", p.max_tokens);
+  }
+  for (size_t i = 0; i < p.stop.size(); ++i) {
+    if (p.stop[i].empty()) return error("stop string {} is empty", i);
+  }
+  if (p.think_budget < -1)
+    return error("think_budget is {}: it must be -1 (none) or more", p.think_budget);
+  if (p.think_minimum < 0)
+    return error("think_minimum is {}: it must be 0 or more", p.think_minimum);
+  if (p.think_budget >= 0 && p.think_minimum > p.think_budget) {
+    return error("think_minimum is {}, above think_budget {}", p.think_minimum, p.think_budget);
+  }
+  return {};
+}
+
+// Ids that end a turn: the tokenizer's, and generation_config.json's, which for some models knows
+// more.
+Result<std::vector<int32_t>> find_end_ids(const WeightFile& file, const Tokenizer* tokenizer) {
+  std::set<int64_t> ids;
+  if (tokenizer) ids.insert(tokenizer->end_ids().begin(), tokenizer->end_ids().end());
+  for (const char* key : {"generation_config.eos_token_id", "eos_token_id"}) {
+    const MetaValue* value = file.meta(key);
+    if (!value) continue;
+    if (const auto* list = std::get_if<std::shared_ptr<const MetaArray>>(value)) {
+      if (const auto* s = std::get_if<std::vector<int64_t>>(&(*list)->items))
+        ids.insert(s->begin(), s->end());
+      if (const auto* u = std::get_if<std::vector<uint64_t>>(&(*list)->items)) {
+        for (const uint64_t id : *u)
+          ids.insert(static_cast<int64_t>(std::min<uint64_t>(id, INT32_MAX)));
+      }
+    } else {
+      R1_TRY(const auto id, file.integer(key));
+      ids.insert(*id);
+    }
+  }
+  std::vector<int32_t> result;
+  for (const int64_t id : ids) {
+    if (id >= 0 && id < INT32_MAX) result.push_back(static_cast<int32_t>(id));
+  }
+  return result;
+}
+
+// generation_config.json's, else R1's recommendation for models that reason, else what people are
+// used to.
+Result<SamplingParams> find_sampling(const WeightFile& file, bool reasoning) {
+  SamplingParams p;
+  p.temperature = reasoning ? 0.6f : 0.8f;
+  p.top_p = 0.95f;
+  const auto given = [&](const char* name) {
+    return file.number(std::string("generation_config.") + name);
+  };
+  R1_TRY(const auto temperature, given("temperature"));
+  R1_TRY(const auto top_p, given("top_p"));
+  R1_TRY(const auto top_k, given("top_k"));
+  R1_TRY(const auto min_p, given("min_p"));
+  R1_TRY(const auto repetition, given("repetition_penalty"));
+  R1_TRY(const auto do_sample, file.boolean("generation_config.do_sample"));
+  if (temperature || top_p || top_k || min_p) {  // what the file leaves out is off
+    p.temperature = static_cast<float>(temperature.value_or(1.0));
+    p.top_p = static_cast<float>(top_p.value_or(1.0));
+    p.top_k = static_cast<int32_t>(std::clamp(top_k.value_or(0.0), -1e9, 1e9));
+    p.min_p = static_cast<float>(min_p.value_or(0.0));
+  }
+  if (do_sample && !*do_sample) p.temperature = 0;
+  if (repetition) p.repetition_penalty = static_cast<float>(*repetition);
+  if (auto ok = p.check(); !ok) return std::move(ok).error().in("generation_config.json");
+  return p;
+}
+
+}  // namespace
+
+std::string_view name(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kContext:
+      return "context";
+    case FinishReason::kCancelled:
+      return "cancelled";
+  }
+  return "";
+}
+
+struct Engine::Impl {
+  std::unique_ptr<Context> ctx;
+  std::unique_ptr<Model> model;
+  std::optional<Tokenizer> tokenizer;
+  std::optional<ChatTemplate> chat_template;
+  std::optional<PromptBuilder> prompts;
+  std::vector<int32_t> end_ids;
+  SamplingParams recommended;
+  ContextPlan plan;
+  KvShape kv_shape;
+  double load_seconds = 0;
+  std::unique_ptr<Batcher> batcher;  // last: its worker uses what stands above
+
+  const Tokenizer* tokenizer_or_null() const { return tokenizer ? &*tokenizer : nullptr; }
+  const ChatTemplate* template_or_null() const { return chat_template ? &*chat_template : nullptr; }
+};
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
+                                             const EngineOptions& options) {
+  const auto start = Clock::now();
+  const auto told = [&path](Error e) {
+    return std::move(e).in(fmt::format("cannot load {}", path));
+  };
+  auto impl = std::make_unique<Impl>();
+  R1_TRY(impl->ctx, Context::create(options.threads));
+  R1_TRY(const WeightFile file, WeightFile::open(path));
+
+  R1_TRY(impl->tokenizer, load_tokenizer(file));
+  R1_TRY(const auto source, chat_template_source(file));
+  if (source) {
+    auto parsed = ChatTemplate::parse(*source);
+    if (!parsed) return told(std::move(parsed).error().in("chat template"));
+    impl->chat_template = *std::move(parsed);
+  }
+  const std::string called = std::filesystem::path(path).filename().string();
+  impl->prompts.emplace(impl->template_or_null(), impl->tokenizer_or_null(), called);
+  R1_TRY(impl->end_ids, find_end_ids(file, impl->tokenizer_or_null()));
+  R1_TRY(impl->recommended, find_sampling(file, impl->prompts->reasoning()));
+
+  auto model =
+      Model::load(file, {.compute = options.compute, .progress = options.progress}, *impl->ctx);
+  if (!model) return told(std::move(model).error());
+  impl->model = *std::move(model);
+
+  const Config& config = impl->model->config();
+  impl->kv_shape = impl->model->kv_shape(options.kv_dtype);
+  uint64_t free;
+  if (options.memory == 0) {
+    R1_TRY(free, available_memory());
+  } else {
+    const uint64_t weights = impl->model->weight_bytes();
+    if (weights >= options.memory) {
+      return told(error("the weights take {}, --memory allows {}", format_bytes(weights),
+                        format_bytes(options.memory)));
+    }
+    free = options.memory - weights;
+  }
+  auto plan =
+      plan_context(free, impl->kv_shape.bytes_per_token(), config.context_length, options.context);
+  if (!plan) return told(std::move(plan).error());
+  impl->plan = *plan;
+  R1_TRY(auto pages, KvPages::create(impl->kv_shape, plan->pages));
+
+  const auto vocab = static_cast<int32_t>(config.vocab_size);
+  impl->batcher = std::make_unique<Batcher>(
+      *impl->model, *impl->ctx, std::move(pages),
+      BatcherOptions{.context = plan->context,
+                     .vocab = impl->tokenizer ? std::min(vocab, impl->tokenizer->size()) : vocab});
+  impl->load_seconds = seconds_since(start);
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+const Model& Engine::model() const { return *impl_->model; }
+const Tokenizer* Engine::tokenizer() const { return impl_->tokenizer_or_null(); }
+const ChatTemplate* Engine::chat_template() const { return impl_->template_or_null(); }
+bool Engine::reasoning() const { return impl_->prompts->reasoning(); }
+int64_t Engine::context() const { return impl_->plan.context; }
+SamplingParams Engine::recommended_sampling() const { return impl_->recommended; }
+
+std::string Engine::startup_line() const {
+  const int64_t own = impl_->model->config().context_length;
+  const auto kv_bytes = static_cast<uint64_t>(context()) * impl_->kv_shape.bytes_per_token();
+  return fmt::format("CPU {} · {} threads · weights {} · context {} tokens{} ({} KV {})",
+                     name(impl_->ctx->isa()), impl_->ctx->n_threads(),
+                     format_bytes(impl_->model->weight_bytes()), context(),
+                     context() < own ? fmt::format(" of the model's {}", own) : "",
+                     info(impl_->kv_shape.dtype).name, format_bytes(kv_bytes));
+}
+
+Result<std::string> Engine::render(const nlohmann::ordered_json& messages, Think think,
+                                   const nlohmann::ordered_json* tools) const {
+  R1_TRY(auto text, impl_->prompts->render(messages, think, tools));
+  return readable(std::move(text));
+}
+
+Result<std::vector<int32_t>> Engine::tokenize_prompt(const nlohmann::ordered_json& messages,
+                                                     Think think,
+                                                     const nlohmann::ordered_json* tools) const {
+  R1_TRY(const auto text, impl_->prompts->render(messages, think, tools));
+  return impl_->prompts->encode(text);
+}
+
+Result<Completion> Engine::chat(const nlohmann::ordered_json& messages, Think think,
+                                const GenerateParams& params, const OnPiece& on_piece) {
+  R1_TRY(const auto text, impl_->prompts->render(messages, think, nullptr));
+  return complete(impl_->prompts->encode(text), text, params, on_piece);
+}
+
+Result<Completion> Engine::complete(std::vector<int32_t> prompt, std::string_view rendered,
+                                    const GenerateParams& params, const OnPiece& on_piece) {
+  R1_DO(check(params));
+  Completion completion;
+  completion.prompt_tokens = std::ssize(prompt);
+  completion.load_seconds = impl_->load_seconds;
+  const auto stream = std::make_shared<Stream>(
+      Generation(tokenizer(), rendered, params, context() - std::ssize(prompt), impl_->end_ids));
+  R1_TRY(const uint64_t number, impl_->batcher->submit({.prompt = std::move(prompt),
+                                                        .sampling = params.sampling,
+                                                        .n_top = params.top_logprobs,
+                                                        .sink = stream}));
+  const Canceller canceller{*impl_->batcher, number};
+  bool wanted = true;
+  while (const auto piece = stream->next()) {
+    completion.thought += piece->thought;
+    completion.answer += piece->answer;
+    if (wanted && on_piece && !on_piece(*piece)) {
+      wanted = false;
+      impl_->batcher->cancel(number);
+    }
+  }
+  const Sink::End& end = stream->ended();
+  if (end.error) return *end.error;
+  completion.reason = stream->reason();
+  completion.cached_tokens = end.cached_tokens;
+  completion.thought_tokens = stream->generation().thought_tokens();
+  completion.generated_tokens = stream->generation().generated_tokens();
+  completion.prefill_seconds = end.prefill_seconds;
+  completion.decode_seconds = end.decode_seconds;
+  return completion;
+}
+
+}  // namespace r1
