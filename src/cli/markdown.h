@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/markdown_spans.h"
 #include "cli/terminal.h"
 
 namespace r1 {
@@ -22,22 +23,26 @@ class MarkdownRenderer {
   std::string finish();  // releases what was held and ends open styles; the renderer starts anew
 
  private:
-  enum class Block { kNone, kText, kCode, kMath, kTable };
+  // What the current line is; kUndecided while its beginning may still become several things.
+  enum class Line { kUndecided, kText, kCode };
 
-  void take(std::string_view text);
-  void line();
-  void code();
-  void math();
-  void text(bool complete);
+  std::string render(std::string_view text);
+  void advance(bool complete);
+  bool decide(bool complete);
+  bool decide_code(bool complete);
+  void emit(std::string_view style, std::string_view text);
+  void end_line();
   void flush_table();
-  bool begin_block(bool complete);
 
   Terminal terminal_;
   Styles styles_;
   ControlFilter filter_;
-  Block block_ = Block::kNone;
+  SpanRenderer spans_;
+  Line kind_ = Line::kUndecided;
   std::string line_, out_;          // the part of the line not shown yet; what this call shows
-  std::string fence_, line_style_;  // the fence that closes the code; a heading's or quote's style
+  std::string fence_;               // of the code block we are in
+  std::string_view line_style_;     // a heading's
+  int quotes_ = 0;                  // > before what the line is
   std::vector<std::string> table_;  // rows held until the table ends
 };
 
