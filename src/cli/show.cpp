@@ -37,6 +37,13 @@ std::string dump(const Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
+// At most `bytes` bytes of a UTF-8 text, whole characters, with a mark where it was cut.
+std::string head(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
+  return std::string(text.substr(0, bytes)) + "…";
+}
+
 // The beginning of a value in one line: texts quoted, long arrays by their first elements and their
 // length.
 std::string brief(const Json& value) {
@@ -48,11 +55,7 @@ std::string brief(const Json& value) {
     return text + (value.size() > kItems ? fmt::format(", … {} in all]", value.size()) : "]");
   }
   const std::string text = dump(value);
-  if (text.size() <= kText) return text;
-  size_t end = kText;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-    --end;  // whole characters
-  return text.substr(0, end) + fmt::format("… {} bytes", text.size());
+  return text.size() <= kText ? text : head(text, kText) + fmt::format(" {} bytes", text.size());
 }
 
 Json to_json(const MetaValue& value);
@@ -188,9 +191,7 @@ void print_template(const std::string& source, bool whole) {
   size_t at = 0;
   for (int i = 0; i < kLines && at < source.size(); ++i) {
     const size_t end = std::min(source.find('\n', at), source.size());
-    const bool cut = end - at > kWidth;
-    fmt::print("  {}{}\n", printable(std::string_view(source).substr(at, cut ? kWidth : end - at)),
-               cut ? "…" : "");
+    fmt::print("  {}\n", printable(head(std::string_view(source).substr(at, end - at), kWidth)));
     at = end + 1;
   }
   fmt::print("  ({} bytes; --template prints all)\n", source.size());

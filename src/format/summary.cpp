@@ -45,7 +45,8 @@ void read_shape(const WeightFile& file, Summary& s) {
   if (!s.kv_heads) s.kv_heads = s.heads;
   s.head_dim = whole(file, {a + "attention.key_length", "head_dim"});
   const auto nope = whole(file, {"qk_nope_head_dim"}), rope = whole(file, {"qk_rope_head_dim"});
-  if (!s.head_dim && nope && rope && std::max(*nope, *rope) < (1 << 20)) s.head_dim = *nope + *rope;
+  const auto sane = [](const std::optional<int64_t>& n) { return n && *n >= 0 && *n < (1 << 20); };
+  if (!s.head_dim && sane(nope) && sane(rope)) s.head_dim = *nope + *rope;
   if (!s.head_dim && s.dim && s.heads && *s.heads > 0) s.head_dim = *s.dim / *s.heads;
   s.experts =
       whole(file, {a + "expert_count", "n_routed_experts", "num_local_experts", "num_experts"});

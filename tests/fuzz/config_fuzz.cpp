@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "format/hf_config.h"
-#include "format/parameters.h"
+#include "format/summary.h"
 #include "format/weight_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -18,6 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     R1_CHECK(key.size() <= r1::kJsonKeyLimit);
     if (const auto words = file->text(key); !words) R1_CHECK(!words.error().message.empty());
   }
-  if (const auto count = r1::count_parameters(*file)) R1_CHECK(count->active <= count->total);
+  if (const auto summary = r1::summarize(*file); summary && summary->parameters) {
+    R1_CHECK(summary->parameters->active <= summary->parameters->total);
+  }
   return 0;
 }

@@ -2,8 +2,7 @@
 #include <cstdint>
 
 #include "format/gguf_split.h"
-#include "format/hf_config.h"
-#include "format/parameters.h"
+#include "format/summary.h"
 #include "format/weight_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -21,9 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const r1::Metadata metadata(file->metadata().begin(), file->metadata().end());
   if (const auto split = r1::split_of(metadata)) sum += split->count;
-  if (const auto source = r1::chat_template_source(*file); source && *source)
-    sum += (*source)->size();
-  if (const auto count = r1::count_parameters(*file)) R1_CHECK(count->active <= count->total);
+  if (const auto summary = r1::summarize(*file); summary && summary->parameters) {
+    R1_CHECK(summary->parameters->active <= summary->parameters->total);
+  }
   volatile uint64_t kept = sum;  // so that nothing of the above is optimized away
   (void)kept;
   return 0;
