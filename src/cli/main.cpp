@@ -14,6 +14,7 @@ namespace r1 {
 namespace {
 
 const std::vector<Command> kCommands = {
+    {"run", "talk to a model, or ask it once", run_examples, declare_run},
     {"bench", "measure a model's speed beside the machine's", bench_examples, declare_bench},
     {"show", "what a model is: architecture, parameters, types, template", show_examples,
      declare_show},
