@@ -130,9 +130,7 @@ bool AddedTokens::ends_control(std::string_view text) const {
   return std::any_of(tokens_.begin(), tokens_.end(), [&](const AddedToken& token) {
     if (!token.control()) return false;
     for (size_t tail = 1; tail < token.text.size(); ++tail) {
-      const std::string_view rest = std::string_view(token.text).substr(tail);
-      const size_t common = std::min(rest.size(), text.size());
-      if (rest.substr(0, common) == text.substr(0, common)) return true;
+      if (text.starts_with(std::string_view(token.text).substr(tail))) return true;
     }
     return false;
   });
