@@ -7,7 +7,9 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/cpu.h"
 #include "kernels/matmul/codes.h"
+#include "kernels/matmul/unroll.h"
 
 namespace r1 {
 
@@ -17,14 +19,14 @@ struct Q8Scale {
 };
 
 // `amax` = max |x| of the block. Blocks too small for an inverse become zero.
-inline Q8Scale q8_scale(float amax) {
+R1_INLINE inline Q8Scale q8_scale(float amax) {
   constexpr float kSmallest = 0x1p-100f;
   if (amax < kSmallest) return {0, 0};
   return {amax / 127, 127 / amax};
 }
 
 // Elements per activation block for a weight type in kFast: 0 where activations stay F32.
-inline int q8_block(DType type) {
+R1_INLINE inline int q8_block(DType type) {
   const int block = info(type).block;
   return block > 1 ? block : 0;
 }
@@ -33,7 +35,7 @@ inline int q8_block(DType type) {
 // elements what the product needs of their sum: the start of its chains (int32) where codes have an
 // offset; d * sum (F32) or, in blocks of 256, the sum (int16) where weights have a min. An odd
 // number of cache lines, so that tokens spread over all sets.
-template <DType type>
+template <DType type, Isa isa>
 struct Q8Layout {
   static constexpr Format f = format_of(type);
   static constexpr int kSumBytes = f.block == 256 && f.min ? 2 : 4;
@@ -47,7 +49,7 @@ struct Q8Layout {
 };
 
 // q [n] and its scale d of one block of n activations.
-inline float quantize_q8(const float* x, int n, int8_t* q) {
+R1_INLINE inline float quantize_q8(const float* x, int n, int8_t* q) {
   float amax = 0;
   for (int i = 0; i < n; ++i) amax = std::fmax(amax, std::fabs(x[i]));
   const Q8Scale scale = q8_scale(amax);

@@ -1,24 +1,172 @@
-// Block weights times int8 activations with AVX2: int8_avx2.h for every type.
-#include "kernels/matmul/int8_avx2.h"
+// Block weights times int8 activations with AVX2: 8 rows by 4 elements in a register, vpmaddubsw,
+// sums in 16 bits. A chain is as many steps as 16 bits hold, centred by its start of -offset *
+// sum(a); vpmaddwd then widens it and applies the integer scale. Codes of 8 bits are two parts,
+// their high and their low nibbles, scaled by 16 and 1.
+#include <array>
+
+#include "kernels/matmul/int8_product.h"
 #include "kernels/matmul/variants.h"
 
 namespace r1 {
 namespace {
 
+template <DType type>
+struct Avx2 {
+  static constexpr DType kType = type;
+  static constexpr Isa kIsa = Isa::kAvx2;
+  static constexpr Format f = format_of(type);
+  static constexpr int kRows = 8;
+  static constexpr int kParts = f.bits == 8 ? 2 : 1;
+  using Int = __m256i;
+  using Float = __m256;
+
+  // The largest |code - offset| that a chain adds up, and the steps of two products each that fit
+  // 16 bits.
+  static constexpr int kLargest = kParts == 2 ? 15
+                                  : f.offset  ? 1 << (f.bits - 1)
+                                              : (1 << f.bits) - 1;
+  static constexpr int kFits = 32767 / (2 * 127 * kLargest);
+  static constexpr int kSteps = kFits >= 8 && f.sub == 32 ? 8 : 4;
+  static_assert(kFits >= kSteps && 255 * 127 * 2 > 32767,
+                "no product pair saturates, no chain overflows");
+
+  // The bits [bits j, bits j + bits) of every byte, moved to bit `at`.
+  template <int bits, int j, int at>
+  R1_INLINE static Int field(Int plane) {
+    const Int mask = _mm256_set1_epi8(static_cast<char>(((1 << bits) - 1) << at));
+    if constexpr (bits * j > at) plane = _mm256_srli_epi16(plane, bits * j - at);
+    if constexpr (bits * j < at) plane = _mm256_slli_epi16(plane, at - bits * j);
+    return _mm256_and_si256(plane, mask);
+  }
+
+  // The codes of a chunk; of 8-bit codes the high (part 0) or the low nibbles (part 1).
+  template <int part>
+  R1_INLINE static void unpack(const uint8_t* chunk, Int (&w)[8]) {
+    const auto* planes = reinterpret_cast<const Int*>(chunk);
+    if constexpr (f.low == 8) {
+      unroll<8>([&](auto s)
+                    R1_INLINE { w[s] = field<4, 1 - part, 0>(_mm256_loadu_si256(planes + s)); });
+    } else {
+      unroll<f.low>([&](auto v) R1_INLINE {
+        const Int plane = _mm256_loadu_si256(planes + v);
+        unroll<8 / f.low>([&](auto j) R1_INLINE { w[v + f.low * j] = field<f.low, j, 0>(plane); });
+      });
+      unroll<f.high>([&](auto v) R1_INLINE {
+        const Int plane = _mm256_loadu_si256(planes + f.low + v);
+        unroll<8 / f.high>([&](auto j) R1_INLINE {
+          w[v + f.high * j] = _mm256_or_si256(w[v + f.high * j], field<f.high, j, f.low>(plane));
+        });
+      });
+    }
+    if constexpr (has_table(type)) {
+      const Int table = _mm256_broadcastsi128_si256(
+          _mm_load_si128(reinterpret_cast<const __m128i*>(kTable<part>.data())));
+      unroll<8>([&](auto s) R1_INLINE { w[s] = _mm256_shuffle_epi8(table, w[s]); });
+    }
+  }
+
+  // The part of the code that every stored one stands for.
+  template <int part>
+  static constexpr std::array<uint8_t, 16> make_table() {
+    std::array<uint8_t, 16> table{};
+    for (int i = 0; i < 16; ++i) {
+      const int code = table_code(type, i);
+      table[static_cast<size_t>(i)] = static_cast<uint8_t>(kParts == 1 ? code
+                                                           : part == 0 ? code >> 4
+                                                                       : code & 15);
+    }
+    return table;
+  }
+  template <int part>
+  alignas(16) static constexpr std::array<uint8_t, 16> kTable = make_table<part>();
+
+  // The scales of a chunk's sub-blocks as vpmaddwd wants them: 16 bits, twice.
+  template <int part, bool nibbles>
+  R1_INLINE static void load_scales(const uint8_t* scales, Int* scale) {
+    constexpr int kFactor = kParts == 2 && part == 0 ? 16 : 1;
+    if constexpr (f.block == 32) {
+      scale[0] = _mm256_set1_epi16(kFactor);
+      return;
+    }
+    const Int twice = _mm256_setr_epi8(-1, 0, -1, 0, -1, 1, -1, 1, -1, 2, -1, 2, -1, 3, -1, 3,  //
+                                       -1, 4, -1, 4, -1, 5, -1, 5, -1, 6, -1, 6, -1, 7, -1, 7);
+    unroll<32 / f.sub>([&](auto s) R1_INLINE {
+      Int bytes = _mm256_broadcastq_epi64(load_eight(scales + kRows * s));
+      if constexpr (nibbles) bytes = _mm256_and_si256(bytes, _mm256_set1_epi8(15));
+      scale[s] = _mm256_srai_epi16(_mm256_shuffle_epi8(bytes, twice), kFactor == 16 ? 4 : 8);
+    });
+  }
+
+  // dots + the products of a chunk with a token. `starts`: of the token's chains in this chunk.
+  template <int part>
+  R1_INLINE static Int add_dot(Int dots, const Int (&w)[8], const int8_t* a,
+                               const std::byte* starts, const Int* scale) {
+    unroll<8 / kSteps>([&](auto c) R1_INLINE {
+      constexpr int kFirst = kSteps * c, kSub = 4 * kFirst / f.sub;
+      constexpr bool kCentred = f.offset > 0 && part == 0;
+      Int chain;
+      if constexpr (kCentred) chain = broadcast(starts + 4 * kSub);
+      unroll<kSteps>([&](auto i) R1_INLINE {
+        const Int products = _mm256_maddubs_epi16(w[kFirst + i], broadcast(a + 4 * (kFirst + i)));
+        chain = i == 0 && !kCentred ? products : _mm256_add_epi16(chain, products);
+      });
+      dots = _mm256_add_epi32(dots, _mm256_madd_epi16(chain, scale[kSub]));
+    });
+    return dots;
+  }
+
+  R1_INLINE static __m128i load_eight(const uint8_t* bytes) {
+    return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
+  }
+
+  // Bytes of two sub-blocks' rows as 16-bit pairs; of nibbles the high ones.
+  template <bool nibbles>
+  R1_INLINE static Int load_pairs(const uint8_t* first, const uint8_t* second) {
+    __m128i pairs = _mm_unpacklo_epi8(load_eight(first), load_eight(second));
+    if constexpr (nibbles) pairs = _mm_and_si128(_mm_srli_epi16(pairs, 4), _mm_set1_epi8(15));
+    return _mm256_cvtepu8_epi16(pairs);
+  }
+
+  R1_INLINE static Float load_halves(const uint8_t* at) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    if constexpr (type != DType::kMXFP4) return _mm256_cvtph_ps(halves);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+  }
+
+  R1_INLINE static Int broadcast(const void* four_bytes) {
+    int32_t word;
+    std::memcpy(&word, four_bytes, 4);
+    return _mm256_set1_epi32(word);
+  }
+  R1_INLINE static Float broadcast_float(const void* at) {
+    return _mm256_castsi256_ps(broadcast(at));
+  }
+  R1_INLINE static Int zero() { return _mm256_setzero_si256(); }
+  R1_INLINE static Float zero_float() { return _mm256_setzero_ps(); }
+  R1_INLINE static Float to_float(Int i) { return _mm256_cvtepi32_ps(i); }
+  R1_INLINE static Float mul(Float a, Float b) { return _mm256_mul_ps(a, b); }
+  R1_INLINE static Float fma(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
+  R1_INLINE static Float negated_fma(Float a, Float b, Float c) {
+    return _mm256_fnmadd_ps(a, b, c);
+  }
+  R1_INLINE static Int add_pair_products(Int sum, Int a, Int b) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+  }
+};
+
+template <DType type>
+constexpr MatmulKernel kernel(std::string_view name) {
+  return Int8Product<Avx2<type>>::kernel(name);
+}
+
 constexpr MatmulKernel kKernels[] = {
-    avx2::Int8<DType::kQ4_0>::kernel("q4_0/avx2"),
-    avx2::Int8<DType::kQ4_1>::kernel("q4_1/avx2"),
-    avx2::Int8<DType::kQ5_0>::kernel("q5_0/avx2"),
-    avx2::Int8<DType::kQ5_1>::kernel("q5_1/avx2"),
-    avx2::Int8<DType::kQ8_0>::kernel("q8_0/avx2"),
-    avx2::Int8<DType::kIQ4_NL>::kernel("iq4_nl/avx2"),
-    avx2::Int8<DType::kMXFP4>::kernel("mxfp4/avx2"),
-    avx2::Int8<DType::kQ2_K>::kernel("q2_k/avx2"),
-    avx2::Int8<DType::kQ3_K>::kernel("q3_k/avx2"),
-    avx2::Int8<DType::kQ4_K>::kernel("q4_k/avx2"),
-    avx2::Int8<DType::kQ5_K>::kernel("q5_k/avx2"),
-    avx2::Int8<DType::kQ6_K>::kernel("q6_k/avx2"),
-    avx2::Int8<DType::kIQ4_XS>::kernel("iq4_xs/avx2"),
+    kernel<DType::kQ4_0>("q4_0/avx2"),     kernel<DType::kQ4_1>("q4_1/avx2"),
+    kernel<DType::kQ5_0>("q5_0/avx2"),     kernel<DType::kQ5_1>("q5_1/avx2"),
+    kernel<DType::kQ8_0>("q8_0/avx2"),     kernel<DType::kIQ4_NL>("iq4_nl/avx2"),
+    kernel<DType::kMXFP4>("mxfp4/avx2"),   kernel<DType::kQ2_K>("q2_k/avx2"),
+    kernel<DType::kQ3_K>("q3_k/avx2"),     kernel<DType::kQ4_K>("q4_k/avx2"),
+    kernel<DType::kQ5_K>("q5_k/avx2"),     kernel<DType::kQ6_K>("q6_k/avx2"),
+    kernel<DType::kIQ4_XS>("iq4_xs/avx2"),
 };
 
 }  // namespace

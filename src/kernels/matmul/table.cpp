@@ -10,6 +10,7 @@ constexpr Kernels (*kVariants[])() = {
     matmul_ref,
     matmul_blocks_avx2,
     matmul_float_avx2,
+    matmul_blocks_avx512,
 };
 
 // Whether kernels written for `kernel` run where `isa` was chosen.

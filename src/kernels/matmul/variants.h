@@ -11,5 +11,6 @@ using Kernels = std::span<const MatmulKernel>;
 Kernels matmul_ref();
 Kernels matmul_blocks_avx2();
 Kernels matmul_float_avx2();
+Kernels matmul_blocks_avx512();
 
 }  // namespace r1

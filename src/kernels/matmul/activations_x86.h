@@ -1,15 +1,16 @@
-// A token's activations rounded to int8 with AVX2: the bits of activations.h, and the sums of
-// Q8Layout. A chain's start is a pair of 16-bit sums, as vpmaddubsw leaves them: elements 0, 1 and
-// 2, 3 of every four.
+// A token's activations rounded to int8 with AVX2, for AVX-512 too: the bits of activations.h, and
+// the sums of Q8Layout. A chain's start is a pair of 16-bit sums, as vpmaddubsw leaves them:
+// elements 0, 1 and 2, 3 of every four.
 #pragma once
 
 #include <immintrin.h>
 
+#include "kernels/cpu.h"
 #include "kernels/matmul/activations.h"
 
-namespace r1::avx2 {
+namespace r1 {
 
-inline float max_abs(const float* x, int n) {
+R1_INLINE inline float max_abs(const float* x, int n) {
   const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
   __m256 max = _mm256_setzero_ps();
   for (int i = 0; i < n; i += 8) {
@@ -21,7 +22,7 @@ inline float max_abs(const float* x, int n) {
 }
 
 // 32 activations to int8.
-inline __m256i round_q8(const float* x, float inverse) {
+R1_INLINE inline __m256i round_q8(const float* x, float inverse) {
   const __m256 scale = _mm256_set1_ps(inverse);
   const auto eight = [&](int i) {
     return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), scale));
@@ -34,18 +35,20 @@ inline __m256i round_q8(const float* x, float inverse) {
 
 // The pair of sums of each half of 32 int8: 4 dwords of two 16-bit sums to be added up, per 128-bit
 // lane.
-inline __m256i pair_sums(__m256i q) { return _mm256_maddubs_epi16(_mm256_set1_epi8(1), q); }
+R1_INLINE inline __m256i pair_sums(__m256i q) {
+  return _mm256_maddubs_epi16(_mm256_set1_epi8(1), q);
+}
 
-inline int32_t add_pairs(__m128i pairs) {
+R1_INLINE inline int32_t add_pairs(__m128i pairs) {
   pairs = _mm_add_epi16(pairs, _mm_shuffle_epi32(pairs, 0x4e));
   return _mm_cvtsi128_si32(_mm_add_epi16(pairs, _mm_shuffle_epi32(pairs, 0xb1)));
 }
 
-inline int both(int32_t pair) { return static_cast<int16_t>(pair) + (pair >> 16); }
+R1_INLINE inline int both(int32_t pair) { return static_cast<int16_t>(pair) + (pair >> 16); }
 
-template <DType type>
-struct Activations : Q8Layout<type> {
-  using Layout = Q8Layout<type>;
+template <DType type, Isa isa>
+struct Activations : Q8Layout<type, isa> {
+  using Layout = Q8Layout<type, isa>;
   using Layout::f;
 
   static void prepare(const float* x, int64_t cols, std::byte* prepared) {
@@ -74,12 +77,11 @@ struct Activations : Q8Layout<type> {
  private:
   static std::byte* put_sum(int32_t pair, float d, std::byte* to) {
     if constexpr (f.offset > 0) {
-      // Chains are of codes less their offset; 8-bit codes have theirs in the high nibble alone.
-      constexpr int kOffset = f.bits == 8 ? f.offset / 16 : f.offset;
-      const auto low = static_cast<int16_t>(-kOffset * static_cast<int16_t>(pair));
-      const auto high = static_cast<int16_t>(-kOffset * (pair >> 16));
-      std::memcpy(to, &low, 2);
-      std::memcpy(to + 2, &high, 2);
+      // With AVX2 8-bit codes are multiplied as nibbles: the high ones have the offset.
+      constexpr int kOffset = isa == Isa::kAvx2 && f.bits == 8 ? f.offset / 16 : f.offset;
+      const int low = -kOffset * static_cast<int16_t>(pair), high = -kOffset * (pair >> 16);
+      const int32_t start = isa == Isa::kAvx2 ? (low & 0xffff) | high << 16 : low + high;
+      std::memcpy(to, &start, 4);
     } else if constexpr (f.block == 32) {
       const float sum = d * static_cast<float>(both(pair));
       std::memcpy(to, &sum, 4);
@@ -91,4 +93,4 @@ struct Activations : Q8Layout<type> {
   }
 };
 
-}  // namespace r1::avx2
+}  // namespace r1

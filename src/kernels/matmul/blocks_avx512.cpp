@@ -1,0 +1,148 @@
+// Block weights times int8 activations with AVX-512 VNNI: 16 rows by 4 elements in a register,
+// vpdpbusd, whose sums in 32 bits take codes of all 8 bits; the sum of a sub-block starts from
+// -offset * sum(a).
+#ifndef __clang__  // false alarms of GCC 12 in its own intrinsics (bug 105593)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <array>
+
+#include "kernels/matmul/int8_product.h"
+#include "kernels/matmul/variants.h"
+
+namespace r1 {
+namespace {
+
+template <DType type>
+struct Avx512 {
+  static constexpr DType kType = type;
+  static constexpr Isa kIsa = Isa::kAvx512;
+  static constexpr Format f = format_of(type);
+  static constexpr int kRows = 16;
+  static constexpr int kParts = 1;
+  using Int = __m512i;
+  using Float = __m512;
+
+  // The bits [bits j, bits j + bits) of every byte, moved to bit `at`.
+  template <int bits, int j, int at>
+  R1_INLINE static Int field(Int plane) {
+    const Int mask = _mm512_set1_epi8(static_cast<char>(((1 << bits) - 1) << at));
+    if constexpr (bits * j > at) plane = _mm512_srli_epi16(plane, bits * j - at);
+    if constexpr (bits * j < at) plane = _mm512_slli_epi16(plane, at - bits * j);
+    return _mm512_and_si512(plane, mask);
+  }
+
+  template <int /*part*/>
+  R1_INLINE static void unpack(const uint8_t* chunk, Int (&w)[8]) {
+    const auto* planes = reinterpret_cast<const Int*>(chunk);
+    unroll<f.low>([&](auto v) R1_INLINE {
+      const Int plane = _mm512_loadu_si512(planes + v);
+      unroll<8 / f.low>([&](auto j) R1_INLINE { w[v + f.low * j] = field<f.low, j, 0>(plane); });
+    });
+    unroll<f.high>([&](auto v) R1_INLINE {
+      const Int plane = _mm512_loadu_si512(planes + f.low + v);
+      unroll<8 / f.high>([&](auto j) R1_INLINE {
+        w[v + f.high * j] = _mm512_or_si512(w[v + f.high * j], field<f.high, j, f.low>(plane));
+      });
+    });
+    if constexpr (has_table(type)) {
+      const Int table =
+          _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(kTable.data())));
+      unroll<8>([&](auto s) R1_INLINE { w[s] = _mm512_shuffle_epi8(table, w[s]); });
+    }
+  }
+
+  static constexpr std::array<uint8_t, 16> make_table() {
+    std::array<uint8_t, 16> table{};
+    for (int i = 0; i < 16; ++i) table[static_cast<size_t>(i)] = table_code(type, i);
+    return table;
+  }
+  alignas(16) static constexpr std::array<uint8_t, 16> kTable = make_table();
+
+  template <int /*part*/, bool nibbles>
+  R1_INLINE static void load_scales(const uint8_t* scales, Int* scale) {
+    if constexpr (f.block == 32) return;
+    unroll<32 / f.sub>([&](auto s) R1_INLINE {
+      __m128i bytes = load_sixteen(scales + kRows * s);
+      if constexpr (nibbles) bytes = _mm_and_si128(bytes, _mm_set1_epi8(15));
+      scale[s] = _mm512_cvtepi8_epi32(bytes);
+    });
+  }
+
+  // dots + the products of a chunk with a token. `starts`: of the token's sums in this chunk.
+  template <int /*part*/>
+  R1_INLINE static Int add_dot(Int dots, const Int (&w)[8], const int8_t* a,
+                               const std::byte* starts, const Int* scale) {
+    constexpr int kSteps = f.sub / 4;
+    unroll<8 / kSteps>([&](auto c) R1_INLINE {
+      Int sum = zero();
+      if constexpr (f.offset > 0) sum = broadcast(starts + 4 * c);
+      unroll<kSteps>([&](auto i) R1_INLINE {
+        sum = _mm512_dpbusd_epi32(sum, w[kSteps * c + i], broadcast(a + 4 * (kSteps * c + i)));
+      });
+      if constexpr (f.block == 256) sum = _mm512_mullo_epi32(sum, scale[c]);
+      dots = _mm512_add_epi32(dots, sum);
+    });
+    return dots;
+  }
+
+  R1_INLINE static __m128i load_sixteen(const uint8_t* bytes) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+  }
+
+  // Bytes of two sub-blocks' rows as 16-bit pairs; of nibbles the high ones.
+  template <bool nibbles>
+  R1_INLINE static Int load_pairs(const uint8_t* first, const uint8_t* second) {
+    const __m128i a = load_sixteen(first), b = load_sixteen(second);
+    __m256i pairs = _mm256_set_m128i(_mm_unpackhi_epi8(a, b), _mm_unpacklo_epi8(a, b));
+    if constexpr (nibbles)
+      pairs = _mm256_and_si256(_mm256_srli_epi16(pairs, 4), _mm256_set1_epi8(15));
+    return _mm512_cvtepu8_epi16(pairs);
+  }
+
+  R1_INLINE static Float load_halves(const uint8_t* at) {
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+    if constexpr (type != DType::kMXFP4) return _mm512_cvtph_ps(halves);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+  }
+
+  R1_INLINE static Int broadcast(const void* four_bytes) {
+    int32_t word;
+    std::memcpy(&word, four_bytes, 4);
+    return _mm512_set1_epi32(word);
+  }
+  R1_INLINE static Float broadcast_float(const void* at) {
+    return _mm512_castsi512_ps(broadcast(at));
+  }
+  R1_INLINE static Int zero() { return _mm512_setzero_si512(); }
+  R1_INLINE static Float zero_float() { return _mm512_setzero_ps(); }
+  R1_INLINE static Float to_float(Int i) { return _mm512_cvtepi32_ps(i); }
+  R1_INLINE static Float mul(Float a, Float b) { return _mm512_mul_ps(a, b); }
+  R1_INLINE static Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
+  R1_INLINE static Float negated_fma(Float a, Float b, Float c) {
+    return _mm512_fnmadd_ps(a, b, c);
+  }
+  R1_INLINE static Int add_pair_products(Int sum, Int a, Int b) {
+    return _mm512_dpwssd_epi32(sum, a, b);
+  }
+};
+
+template <DType type>
+constexpr MatmulKernel kernel(std::string_view name) {
+  return Int8Product<Avx512<type>>::kernel(name);
+}
+
+constexpr MatmulKernel kKernels[] = {
+    kernel<DType::kQ4_0>("q4_0/avx512"),     kernel<DType::kQ4_1>("q4_1/avx512"),
+    kernel<DType::kQ5_0>("q5_0/avx512"),     kernel<DType::kQ5_1>("q5_1/avx512"),
+    kernel<DType::kQ8_0>("q8_0/avx512"),     kernel<DType::kIQ4_NL>("iq4_nl/avx512"),
+    kernel<DType::kMXFP4>("mxfp4/avx512"),   kernel<DType::kQ2_K>("q2_k/avx512"),
+    kernel<DType::kQ3_K>("q3_k/avx512"),     kernel<DType::kQ4_K>("q4_k/avx512"),
+    kernel<DType::kQ5_K>("q5_k/avx512"),     kernel<DType::kQ6_K>("q6_k/avx512"),
+    kernel<DType::kIQ4_XS>("iq4_xs/avx512"),
+};
+
+}  // namespace
+
+Kernels matmul_blocks_avx512() { return kKernels; }
+
+}  // namespace r1
