@@ -15,9 +15,15 @@ Run declare_show(CLI::App& app);
 extern const char* const show_examples;
 Run declare_logits(CLI::App& app);
 extern const char* const logits_examples;
+Run declare_perplexity(CLI::App& app);
+extern const char* const perplexity_examples;
 Run declare_synth(CLI::App& app);
 extern const char* const synth_examples;
 Run declare_bench(CLI::App& app);
 extern const char* const bench_examples;
+Run declare_tokenize(CLI::App& app);
+extern const char* const tokenize_examples;
+Run declare_template(CLI::App& app);
+extern const char* const template_examples;
 
 }  // namespace r1
