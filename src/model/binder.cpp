@@ -143,7 +143,6 @@ Result<uint64_t> Binder::load(Context& ctx, const LoadOptions& options) {
       at += aligned(Weight::packed_bytes(*b.kernel, b.shape[0], b.shape[1]));
     } else if (auto* const* table = std::get_if<StoredMatrix*>(&b.field)) {
       **table = b.stored;
-      kept += b.found->bytes.size();
     } else {
       *std::get<Tensor*>(b.field) = decode_vector(*b.found);
       kept += static_cast<uint64_t>(b.shape[0]) * sizeof(float);
