@@ -7,10 +7,7 @@ namespace r1 {
 namespace {
 
 constexpr Kernels (*kVariants[])() = {
-    matmul_ref,
-    matmul_blocks_avx2,
-    matmul_float_avx2,
-    matmul_blocks_avx512,
+    matmul_ref, matmul_blocks_avx2, matmul_float_avx2, matmul_blocks_avx512, matmul_float_avx512,
 };
 
 // Whether kernels written for `kernel` run where `isa` was chosen.

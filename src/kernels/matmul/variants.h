@@ -12,5 +12,6 @@ Kernels matmul_ref();
 Kernels matmul_blocks_avx2();
 Kernels matmul_float_avx2();
 Kernels matmul_blocks_avx512();
+Kernels matmul_float_avx512();
 
 }  // namespace r1

@@ -1,0 +1,86 @@
+// Products in F32 with AVX-512: 16 rows in a register; see float_product.h. BF16 weights in kFast
+// take BF16 activations two elements a step (vdpbf16ps).
+#ifndef __clang__  // false alarms of GCC 12 in its own intrinsics (bug 105593)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include "kernels/matmul/float_product.h"
+#include "kernels/matmul/variants.h"
+#include "quant/half.h"
+
+namespace r1 {
+namespace {
+
+struct V16 {
+  static constexpr Isa kIsa = Isa::kAvx512;
+  static constexpr int kRows = 16;
+  static constexpr int kTile = 256;
+  static constexpr int kColumn =
+      8;  // tokens by 2 row groups, or kFew by 4: 16 sums hide the latency of two FMA units
+  static constexpr int kFew = 4;
+  using Float = __m512;
+
+  R1_INLINE static Float load(const float* at) { return _mm512_loadu_ps(at); }
+  R1_INLINE static Float load_f16(const std::byte* at) { return _mm512_cvtph_ps(load_halves(at)); }
+  R1_INLINE static Float load_bf16(const std::byte* at) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_halves(at)), 16));
+  }
+  R1_INLINE static __m256i load_halves(const std::byte* at) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+  }
+  R1_INLINE static void store(float* at, Float v) { _mm512_storeu_ps(at, v); }
+  R1_INLINE static Float broadcast(const float* at) { return _mm512_set1_ps(*at); }
+  R1_INLINE static Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
+};
+
+// Pairs of BF16 weights by pairs of BF16 activations.
+struct BF16Pairs {
+  static constexpr int kElements = 2;
+  static constexpr int kWeightBytes = 4;
+  static constexpr int kActivationBytes = 4;
+
+  R1_INLINE static __m512bh load(const std::byte* at) { return (__m512bh)_mm512_loadu_si512(at); }
+  R1_INLINE static __m512 add_product(__m512 sum, __m512bh w, const std::byte* x) {
+    int32_t pair;
+    std::memcpy(&pair, x, 4);
+    return _mm512_dpbf16_ps(sum, w, (__m512bh)_mm512_set1_epi32(pair));
+  }
+  static void prepare(const float* x, int64_t cols, std::byte* prepared) {
+    int64_t k = 0;
+    for (; k + 16 <= cols; k += 16) {
+      const auto rounded = (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + k));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(prepared + 2 * k), rounded);
+    }
+    for (; k < (cols + 1) / 2 * 2; ++k) {
+      const uint16_t rounded = k < cols ? f32_to_bf16(x[k]) : uint16_t{0};
+      std::memcpy(prepared + 2 * k, &rounded, 2);
+    }
+  }
+};
+
+constexpr MatmulKernel kKernels[] = {
+    interleaved_kernel<V16, F32Steps<V16>, DType::kF32>(Compute::kFast, "f32/avx512"),
+    interleaved_kernel<V16, F16Steps<V16>, DType::kF16>(Compute::kFast, "f16/avx512"),
+    interleaved_kernel<V16, BF16Pairs, DType::kBF16>(Compute::kFast, "bf16/avx512"),
+    interleaved_kernel<V16, F32Steps<V16>, DType::kF32>(Compute::kF32, "f32/f32/avx512"),
+    interleaved_kernel<V16, F16Steps<V16>, DType::kF16>(Compute::kF32, "f16/f32/avx512"),
+    interleaved_kernel<V16, BF16Steps<V16>, DType::kBF16>(Compute::kF32, "bf16/f32/avx512"),
+    stored_kernel<V16, DType::kQ4_0>("q4_0/f32/avx512"),
+    stored_kernel<V16, DType::kQ4_1>("q4_1/f32/avx512"),
+    stored_kernel<V16, DType::kQ5_0>("q5_0/f32/avx512"),
+    stored_kernel<V16, DType::kQ5_1>("q5_1/f32/avx512"),
+    stored_kernel<V16, DType::kQ8_0>("q8_0/f32/avx512"),
+    stored_kernel<V16, DType::kQ2_K>("q2_k/f32/avx512"),
+    stored_kernel<V16, DType::kQ3_K>("q3_k/f32/avx512"),
+    stored_kernel<V16, DType::kQ4_K>("q4_k/f32/avx512"),
+    stored_kernel<V16, DType::kQ5_K>("q5_k/f32/avx512"),
+    stored_kernel<V16, DType::kQ6_K>("q6_k/f32/avx512"),
+    stored_kernel<V16, DType::kIQ4_NL>("iq4_nl/f32/avx512"),
+    stored_kernel<V16, DType::kIQ4_XS>("iq4_xs/f32/avx512"),
+    stored_kernel<V16, DType::kMXFP4>("mxfp4/f32/avx512"),
+};
+
+}  // namespace
+
+Kernels matmul_float_avx512() { return kKernels; }
+
+}  // namespace r1

@@ -1,0 +1,214 @@
+// Products in F32: kFast of the float types, and kF32 of every type on its exact values; the loop
+// that all instruction sets share (float_avx2.cpp ...). Rows are interleaved, or decoded tile by
+// tile, as [k][kRows]; a few row groups times a few tokens are summed in registers. Every element
+// is one chain of FMAs from zero in the order of K: law 1. `V`: a register of kRows floats.
+// `Steps`: how weights and activations are read and multiplied, step by step of K.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "kernels/matmul/matmul.h"
+#include "kernels/matmul/unroll.h"
+
+namespace r1 {
+
+// Weights and activations in F32, an element a step.
+template <class V>
+struct F32Steps {
+  static constexpr int kElements = 1;
+  static constexpr int kWeightBytes = 4;  // of one row in a step
+  static constexpr int kActivationBytes = 4;
+
+  R1_INLINE static auto load(const std::byte* at) {
+    return V::load(reinterpret_cast<const float*>(at));
+  }
+  template <class W>
+  R1_INLINE static auto add_product(typename V::Float sum, W w, const std::byte* x) {
+    return V::fma(w, V::broadcast(reinterpret_cast<const float*>(x)), sum);
+  }
+  static void prepare(const float* x, int64_t cols, std::byte* prepared) {
+    std::memcpy(prepared, x, static_cast<size_t>(cols) * 4);
+  }
+};
+
+template <class V>
+struct F16Steps : F32Steps<V> {
+  static constexpr int kWeightBytes = 2;
+  R1_INLINE static auto load(const std::byte* at) { return V::load_f16(at); }
+};
+
+template <class V>
+struct BF16Steps : F32Steps<V> {
+  static constexpr int kWeightBytes = 2;
+  R1_INLINE static auto load(const std::byte* at) { return V::load_bf16(at); }
+};
+
+// Float types: interleaved by steps, [steps][kRows][kElements].
+template <class V, class S, DType type>
+struct Interleaved {
+  using Steps = S;
+  static constexpr DType kType = type;
+  static constexpr size_t kRows = V::kRows;
+
+  static size_t bytes(int64_t cols) {
+    const auto n_steps = static_cast<size_t>((cols + Steps::kElements - 1) / Steps::kElements);
+    return (n_steps * kRows * Steps::kWeightBytes + 63) / 64 * 64;
+  }
+
+  static void pack(const std::byte* rows, int n_rows, int64_t cols, std::byte* packed) {
+    constexpr size_t kSize = Steps::kWeightBytes / Steps::kElements;
+    const auto n = static_cast<size_t>(cols);
+    std::memset(packed, 0, bytes(cols));
+    for (size_t k = 0; k < n; ++k) {
+      std::byte* step = packed + k / Steps::kElements * kRows * Steps::kWeightBytes +
+                        k % Steps::kElements * kSize;
+      for (size_t r = 0; r < static_cast<size_t>(n_rows); ++r) {
+        std::memcpy(step + r * Steps::kWeightBytes, rows + (r * n + k) * kSize, kSize);
+      }
+    }
+  }
+
+  static const std::byte* tile(const std::byte* packed, int64_t /*cols*/, int64_t k, int64_t /*n*/,
+                               float* /*scratch*/) {
+    return packed + k / Steps::kElements * V::kRows * Steps::kWeightBytes;
+  }
+};
+
+// Blocks: rows as stored, one after the other; decoded to `scratch`.
+template <class V, DType type>
+struct Stored {
+  using Steps = F32Steps<V>;
+  static constexpr DType kType = type;
+
+  static size_t row_bytes(int64_t cols) {
+    return static_cast<size_t>(cols / info(type).block * info(type).block_bytes);
+  }
+  static size_t bytes(int64_t cols) { return (row_bytes(cols) * V::kRows + 63) / 64 * 64; }
+
+  static void pack(const std::byte* rows, int n_rows, int64_t cols, std::byte* packed) {
+    std::memset(packed, 0, bytes(cols));
+    std::memcpy(packed, rows, row_bytes(cols) * static_cast<size_t>(n_rows));
+  }
+
+  static const std::byte* tile(const std::byte* packed, int64_t cols, int64_t k, int64_t n,
+                               float* scratch) {
+    for (int r = 0; r < V::kRows; ++r) {
+      float row[V::kTile];
+      const std::byte* from = packed + row_bytes(cols) * static_cast<size_t>(r) + row_bytes(k);
+      info(type).decode(from, row, static_cast<size_t>(n));
+      for (int64_t i = 0; i < n; ++i) scratch[V::kRows * i + r] = row[i];
+    }
+    return reinterpret_cast<const std::byte*>(scratch);
+  }
+};
+
+template <class V, class Weights>
+struct FloatProduct {
+  using Steps = typename Weights::Steps;
+  using Float = typename V::Float;
+  static constexpr int kRows = V::kRows;
+  static constexpr int kTile = V::kTile;          // elements of K that tokens go through together
+  static constexpr int kTokens = 4 * V::kColumn;  // tokens that share a decoded tile
+  static constexpr int kAhead = 8192;             // bytes that weights are prefetched before use
+
+  // An odd number of cache lines, so that tokens spread over all sets.
+  static size_t activation_bytes(int64_t cols) {
+    const int64_t n_steps = (cols + Steps::kElements - 1) / Steps::kElements;
+    return static_cast<size_t>((n_steps * Steps::kActivationBytes + 63) / 64 | 1) * 64;
+  }
+
+  // sums [N][G][kRows] += tiles [G][n_steps][kRows] x tokens, `stride` bytes apart.
+  template <int G, int N>
+  static void add_products(const std::byte* const* tiles, int64_t n_steps, const std::byte* x,
+                           int64_t stride, float* sums) {
+    Float sum[N][G];
+    unroll<N>([&](auto t) R1_INLINE {
+      unroll<G>([&](auto g) R1_INLINE { sum[t][g] = V::load(sums + kRows * (G * t + g)); });
+    });
+    for (int64_t s = 0; s < n_steps; ++s, x += Steps::kActivationBytes) {
+      decltype(Steps::load(x)) w[G];
+      unroll<G>([&](auto g) R1_INLINE {
+        const std::byte* at = tiles[g] + kRows * Steps::kWeightBytes * s;
+        _mm_prefetch(reinterpret_cast<const char*>(at) + kAhead, _MM_HINT_T0);
+        w[g] = Steps::load(at);
+      });
+      unroll<N>([&](auto t) R1_INLINE {
+        unroll<G>([&](auto g) R1_INLINE {
+          sum[t][g] = Steps::add_product(sum[t][g], w[g], x + stride * t);
+        });
+      });
+    }
+    unroll<N>([&](auto t) R1_INLINE {
+      unroll<G>([&](auto g) R1_INLINE { V::store(sums + kRows * (G * t + g), sum[t][g]); });
+    });
+  }
+
+  // Rows [0, n_rows) of G row groups for n <= kTokens tokens.
+  template <int G>
+  static void multiply_groups(const std::byte* packed, int64_t n_rows, int64_t cols,
+                              const std::byte* x, int n, float* y, int64_t y_stride) {
+    constexpr int kMost = G > 2 ? V::kFew : V::kColumn;
+    const auto stride = static_cast<int64_t>(activation_bytes(cols));
+    alignas(64) float sums[kTokens * G * kRows] = {};
+    alignas(64) float scratch[G][kTile * kRows];
+    for (int64_t k = 0; k < cols;
+         k += kTile, x += kTile / Steps::kElements * Steps::kActivationBytes) {
+      const int64_t width = cols - k < kTile ? cols - k : kTile;
+      const int64_t n_steps = (width + Steps::kElements - 1) / Steps::kElements;
+      const std::byte* tiles[G];
+      for (size_t g = 0; g < G; ++g) {
+        tiles[g] = Weights::tile(packed + Weights::bytes(cols) * g, cols, k, width, scratch[g]);
+      }
+      for (int t = 0; t < n; t += kMost) {
+        unroll<kMost>([&](auto i) {
+          if ((n - t < kMost ? n - t : kMost) != i + 1) return;
+          add_products<G, i + 1>(tiles, n_steps, x + stride * t, stride, sums + kRows * G * t);
+        });
+      }
+    }
+    for (int t = 0; t < n; ++t) {
+      std::memcpy(y + t * y_stride, sums + kRows * G * t, static_cast<size_t>(n_rows) * 4);
+    }
+  }
+
+  static void multiply(const std::byte* packed, int64_t n_groups, int64_t n_rows, int64_t cols,
+                       const std::byte* prepared, int64_t n_tokens, float* y, int64_t y_stride) {
+    for (int64_t t = 0; t < n_tokens; t += kTokens) {
+      const int n = static_cast<int>(n_tokens - t < kTokens ? n_tokens - t : kTokens);
+      const std::byte* x = prepared + activation_bytes(cols) * static_cast<size_t>(t);
+      int64_t g = 0;
+      const auto groups_of = [&](auto size) {
+        constexpr int G = size;
+        for (; g + G <= n_groups; g += G) {
+          const int64_t rows = n_rows - g * kRows;
+          multiply_groups<G>(packed + Weights::bytes(cols) * static_cast<size_t>(g),
+                             rows < G * kRows ? rows : G * kRows, cols, x, n,
+                             y + t * y_stride + g * kRows, y_stride);
+        }
+      };
+      // For few tokens more rows hide the latency of the sums.
+      if (n <= V::kFew) groups_of(std::integral_constant<int, 4>{});
+      groups_of(std::integral_constant<int, 2>{});
+      groups_of(std::integral_constant<int, 1>{});
+    }
+  }
+
+  static constexpr MatmulKernel kernel(Compute compute, std::string_view name) {
+    return {name,           Weights::kType, compute,          V::kIsa,        kRows,
+            Weights::bytes, Weights::pack,  activation_bytes, Steps::prepare, multiply};
+  }
+};
+
+template <class V, class Steps, DType type>
+constexpr MatmulKernel interleaved_kernel(Compute compute, std::string_view name) {
+  return FloatProduct<V, Interleaved<V, Steps, type>>::kernel(compute, name);
+}
+
+template <class V, DType type>
+constexpr MatmulKernel stored_kernel(std::string_view name) {
+  return FloatProduct<V, Stored<V, type>>::kernel(Compute::kF32, name);
+}
+
+}  // namespace r1
