@@ -20,7 +20,7 @@ const char* const bench_examples =
     "  r1 bench model.gguf                          prefill, decode, decode at depth, batched "
     "decode\n"
     "  r1 bench model.gguf --depth 0,4096 --batch 1,8,32 --json\n"
-    "  r1 synth qwen2.5-7b big.gguf && r1 bench big.gguf\n"
+    "  r1 synth r1-distill-qwen-7b big.gguf && r1 bench big.gguf\n"
     "  r1 bench --machine                           what memory and instruction sets reach\n";
 
 namespace {

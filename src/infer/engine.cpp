@@ -64,7 +64,14 @@ class Stream final : public Sink {
 
  private:
   void add(Piece piece) {
-    if (piece.thought.empty() && piece.answer.empty() && piece.tokens.empty()) return;
+    if (piece.thought.empty() && piece.answer.empty() && piece.tokens.empty() &&
+        !piece.answer_was_thought) {
+      return;
+    }
+    if (piece.answer_was_thought) {
+      piece_.answer_was_thought = true;
+      piece_.thought += std::exchange(piece_.answer, {});
+    }
     piece_.thought += piece.thought;
     piece_.answer += piece.answer;
     std::move(piece.tokens.begin(), piece.tokens.end(), std::back_inserter(piece_.tokens));
@@ -205,7 +212,10 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
   R1_TRY(impl->ctx, Context::create(options.threads));
   R1_TRY(const WeightFile file, WeightFile::open(path));
 
-  R1_TRY(impl->tokenizer, load_tokenizer(file));
+  R1_TRY(const bool texts, has_tokenizer(file));
+  if (texts) {
+    R1_TRY(impl->tokenizer, load_tokenizer(file));
+  }
   R1_TRY(const auto source, chat_template_source(file));
   if (source) {
     auto parsed = ChatTemplate::parse(*source);
@@ -301,7 +311,11 @@ Result<Completion> Engine::complete(std::vector<int32_t> prompt, std::string_vie
   const Canceller canceller{*impl_->batcher, number};
   bool wanted = true;
   while (const auto piece = stream->next()) {
+    if (piece->answer_was_thought) completion.thought = std::exchange(completion.answer, {});
     completion.thought += piece->thought;
+    if (piece->answer_was_thought) {  // as a thought ends that was known for one
+      completion.thought.erase(completion.thought.find_last_not_of(" \t\n\v\f\r") + 1);
+    }
     completion.answer += piece->answer;
     if (wanted && on_piece && !on_piece(*piece)) {
       wanted = false;

@@ -45,8 +45,13 @@ std::string_view name(FinishReason reason);  // "stop", "length", "context", "ca
 
 struct Piece {
   std::string thought, answer;  // either may be empty
-  std::vector<Sampled>
-      tokens;  // the tokens this piece came from, where log-probabilities were asked for
+  // Where log-probabilities were asked for: the tokens this piece came from, the end token
+  // included. All pieces together hold every token of the sequence once; one that was forced upon
+  // the model has log-probability 0.
+  std::vector<Sampled> tokens;
+  // Set at most once, where a model ends a thought it never opened: all that came as an answer
+  // before was thought, and this piece's thought goes on from it.
+  bool answer_was_thought = false;
 };
 
 struct Completion {

@@ -132,8 +132,16 @@ void Generation::think_on(Step& step) {
   accept_forced(before + std::string(kThinkOn), step);
 }
 
-void Generation::show(std::string_view text, Piece& piece) {
-  const auto split = splitter_.feed(text);
+void Generation::show(std::string_view text, Piece& piece) { add(splitter_.feed(text), piece); }
+
+void Generation::add(ReasoningSplitter::Piece split, Piece& piece) {
+  if (split.answer_was_thought) {
+    piece.answer_was_thought = true;
+    piece.thought += piece.answer + stops_.finish() + split.answer.substr(0, split.mistaken);
+    piece.answer.clear();
+    split.answer.erase(0, split.mistaken);
+    thought_ = generated_;
+  }
   piece.thought += split.thought;
   piece.answer += stops_.feed(split.answer);
 }
@@ -142,9 +150,7 @@ void Generation::flush(Piece& piece) {
   for (const Held& h : held_) show(h.text, piece);
   held_.clear();
   show(decoder_.finish(), piece);
-  const auto split = splitter_.finish();
-  piece.thought += split.thought;
-  piece.answer += stops_.feed(split.answer);
+  add(splitter_.finish(), piece);
   piece.answer += stops_.finish();
 }
 

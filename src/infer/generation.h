@@ -63,6 +63,7 @@ class Generation {
   void accept_forced(std::string_view text, Step& step);
   void think_on(Step& step);
   void show(std::string_view text, Piece& piece);
+  void add(ReasoningSplitter::Piece split, Piece& piece);
   void flush(Piece& piece);
 
   const Tokenizer* tokenizer_;

@@ -67,6 +67,7 @@ struct Talk {
     }
   }
   void add(const Piece& piece) {
+    if (piece.answer_was_thought) thought = std::exchange(answer, {});
     thought += piece.thought;
     answer += piece.answer;
     for (const auto& token : piece.tokens) reported.push_back(token.id);
@@ -152,7 +153,7 @@ TEST(Generation, UnderTheMinimumAClosingTagIsTakenBack) {
 
 TEST(Generation, UnderTheMinimumAnEndIsNoEnd) {
   GenerateParams p;
-  p.think_minimum = 6;
+  p.think_minimum = 10;
   Talk talk(false, "<think>\n", p);
   talk.say("ab</thi");
   talk.say(kEnd);
@@ -175,6 +176,20 @@ TEST(Generation, AMinimumHoldsOnlyWhereThereIsAThought) {
   Talk opened(true, "Assistant:", p);
   opened.say("<think>a</think>");
   EXPECT_EQ(opened.text(), "<think>a\nWait,");
+}
+
+TEST(Generation, AThoughtThatWasNeverOpenedIsTakenForOneAtItsEnd) {
+  GenerateParams p;
+  p.stop = {"hmm, STOP"};
+  Talk talk(true, "Assistant:", p);
+  talk.say("Let me see, hmm,");
+  EXPECT_EQ(talk.answer, "Let me see, ");
+  talk.say("\n</think>\n\nFour");
+  talk.say(kEnd);
+  EXPECT_EQ(talk.thought, "Let me see, hmm,\n");
+  EXPECT_EQ(talk.answer, "Four");
+  EXPECT_LT(talk.generation.thought_tokens(), talk.generation.generated_tokens());
+  EXPECT_GT(talk.generation.thought_tokens(), 10);
 }
 
 TEST(Generation, StopStringsStopTheAnswerNotTheThought) {
@@ -242,12 +257,17 @@ TEST(Generation, PiecesAlwaysAddUpToTheSequence) {
     ASSERT_EQ(talk.generation.generated_tokens(), std::ssize(talk.sequence));
     ASSERT_LE(std::ssize(talk.sequence), p.max_tokens);
     ASSERT_LE(talk.generation.thought_tokens(), talk.generation.generated_tokens());
-    std::string shown = talk.thought + talk.answer, all = talk.text();
+    StreamDecoder decoder;  // the limit may have cut a character
+    std::string shown = talk.thought + talk.answer, all = decoder.feed(talk.text());
+    all += decoder.finish();
     const auto squeeze = [](std::string& s) {
-      for (const char* tag : {"<think>", "</think>", "<|end|>"}) {
-        if (const size_t at = s.find(tag); at != s.npos) s.erase(at, std::string_view(tag).size());
+      std::erase_if(s, [](char c) { return c == '\n' || c == ' '; });  // trimmed around tags
+      for (size_t before = s.size() + 1; s.size() < before;) {  // one may come about by another
+        before = s.size();
+        for (const std::string_view tag : {"<think>", "</think>", "<|end|>"}) {
+          if (const size_t at = s.find(tag); at != s.npos) s.erase(at, tag.size());
+        }
       }
-      std::erase(s, '\n');
     };
     squeeze(all);
     squeeze(shown);
