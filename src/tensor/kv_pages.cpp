@@ -33,8 +33,10 @@ Result<KvPages> KvPages::create(const KvShape& shape, int32_t n_pages) {
   pages.shape_ = shape;
   pages.n_pages_ = n_pages;
   const auto bytes = checked_mul(shape.bytes_per_page(), static_cast<uint64_t>(n_pages));
-  if (!bytes)
-    return error("a cache of {} pages of {}", n_pages, format_bytes(shape.bytes_per_page()));
+  if (!bytes) {
+    return error("a key/value cache of {} pages of {}: more than can be addressed", n_pages,
+                 format_bytes(shape.bytes_per_page()));
+  }
   auto memory = reserve_pages(*bytes);
   if (!memory)
     return std::move(memory).error().in(

@@ -1,0 +1,152 @@
+#include "tensor/ops.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/rng.h"
+
+namespace r1 {
+namespace {
+
+Tensor random(Context& ctx, int64_t rows, int64_t cols, uint64_t stream) {
+  Tensor x = ctx.tensor(rows, cols);
+  for (int64_t i = 0; i < x.size(); ++i) {
+    x.data()[i] = static_cast<float>(normal(1, stream, static_cast<uint64_t>(i)));
+  }
+  return x;
+}
+
+StoredMatrix stored(const Tensor& values) {
+  StoredMatrix m;
+  m.rows = values.rows();
+  m.cols = values.cols();
+  m.bytes = reinterpret_cast<const std::byte*>(values.data());
+  return m;
+}
+
+Weight pack(Context& ctx, const StoredMatrix& m) {
+  const MatmulKernel& kernel = *Weight::kernel_for(m.dtype, Compute::kF32, ctx.isa());
+  return Weight::pack(ctx, m, kernel, *reserve_pages(Weight::packed_bytes(kernel, m.rows, m.cols)));
+}
+
+TEST(Linear, IsXWTransposedPlusBiasForEveryShapeAndNumberOfThreads) {
+  for (const Isa isa : supported_isas()) {
+    Context one(isa, 1), two(isa, 2);
+    for (const auto& [n_tokens, n_rows, n_cols] :
+         {std::tuple{1, 1, 1}, {1, 37, 64}, {3, 16, 33}, {70, 100, 96}, {130, 500, 300}}) {
+      const Tensor x = random(one, n_tokens, n_cols, 1), w = random(one, n_rows, n_cols, 2);
+      const Tensor bias = random(one, 1, n_rows, 3);
+      const Weight weight = pack(one, stored(w));
+      const Tensor y = linear(one, x, weight, bias);
+      for (int64_t t = 0; t < n_tokens; ++t) {
+        for (int64_t r = 0; r < n_rows; ++r) {
+          double want = bias.data()[r], size = std::fabs(want);
+          for (int64_t k = 0; k < n_cols; ++k) {
+            const double product = static_cast<double>(x.row(t)[static_cast<size_t>(k)]) *
+                                   w.row(r)[static_cast<size_t>(k)];
+            want += product;
+            size += std::fabs(product);
+          }
+          ASSERT_NEAR(y.row(t)[static_cast<size_t>(r)], want, 1e-5 * size) << name(isa);
+        }
+      }
+      const Tensor same = linear(two, x, pack(two, stored(w)), bias);
+      EXPECT_EQ(std::memcmp(y.data(), same.data(), static_cast<size_t>(y.size()) * sizeof(float)),
+                0);
+    }
+  }
+}
+
+TEST(Weight, F8E4M3IsItsValuesTimesTheScaleOfTheirBlock) {
+  Context ctx(Isa::kRef, 1);
+  const std::vector<std::byte> codes(3 * 5, std::byte{0x38});  // 1.0
+  StoredMatrix m;
+  m.dtype = DType::kF8E4M3;
+  m.rows = 3;
+  m.cols = 5;
+  m.bytes = codes.data();
+  m.scales = {1, 2, 3, 4, 5, 6};  // blocks of 2 x 2, the last ones ragged
+  m.scale_rows = m.scale_cols = 2;
+  const int32_t all[] = {0, 1, 2};
+  const Tensor values = embed(ctx, m, all);
+  const std::vector<float> want = {1, 1, 2, 2, 3, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6};
+  EXPECT_EQ(std::vector<float>(values.data(), values.data() + 15), want);
+  Tensor unit = ctx.tensor(1, 5);
+  std::fill(unit.data(), unit.data() + 5, 1.0f);
+  const Tensor sums = linear(ctx, unit, pack(ctx, m));
+  EXPECT_EQ(std::vector<float>(sums.data(), sums.data() + 3), (std::vector<float>{9, 9, 24}));
+}
+
+TEST(RmsNorm, NormalisesRowsOrHeads) {
+  Context ctx(Isa::kRef, 1);
+  Tensor x = ctx.tensor(1, 4), w = ctx.tensor(1, 2);
+  const float values[] = {3, 3, -5, -5};
+  std::copy(values, values + 4, x.data());
+  w.data()[0] = 1;
+  w.data()[1] = 2;
+  const Tensor y = rms_norm(ctx, x, w, 0);
+  EXPECT_EQ(std::vector<float>(y.data(), y.data() + 4), (std::vector<float>{1, 2, -1, -2}));
+}
+
+TEST(Context, MemoryIsUsedAgainOnceNobodyHoldsIt) {
+  Context ctx(Isa::kRef, 1);
+  const float* first;
+  {
+    const Tensor a = ctx.tensor(3, 100);
+    first = a.data();
+    EXPECT_NE(ctx.tensor(3, 100).data(), first);
+  }
+  EXPECT_EQ(ctx.tensor(2, 140).data(), first);  // the same size class
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(first) % 64, 0u);
+}
+
+TEST(Attention, ManyHeadsOnOneKeyAndManyRowsAreWhatOneQueryAloneIs) {
+  for (const Isa isa : supported_isas()) {
+    Context ctx(isa, 2);
+    constexpr int kDim = 16, kRows = 40, kHeads = 70;  // more heads than one kernel call takes
+    auto kv = KvPages::create({1, 1, kDim, kDim, DType::kF32}, 4);
+    ASSERT_TRUE(kv) << kv.error().message;
+    const Tensor q = random(ctx, kRows, kHeads * kDim, 1), k = random(ctx, kRows, kDim, 2),
+                 v = random(ctx, kRows, kDim, 3);
+    const int32_t pages[] = {3, 1};
+    const SequenceRows all[] = {{0, kRows, 0, pages}};
+    kv_append(ctx, *kv, 0, all, k, v);
+    const Tensor y = attention(ctx, q, kHeads, *kv, 0, all, 0.25);
+    for (const int row : {0, 31, 32, 39}) {
+      const int32_t index[] = {row};
+      const SequenceRows alone[] = {{0, 1, row, pages}};
+      const Tensor one = attention(ctx, rows(ctx, q, index), kHeads, *kv, 0, alone, 0.25);
+      EXPECT_EQ(std::memcmp(one.data(), y.row(row).data(), sizeof(float) * kHeads * kDim), 0)
+          << name(isa) << row;
+    }
+  }
+}
+
+TEST(KvPages, APageIsCopiedWithAllItsLayers) {
+  const KvShape shape{2, 3, 4, 5, DType::kBF16};
+  EXPECT_EQ(shape.bytes_per_token(), 2u * 3 * 9 * 2);
+  auto kv = KvPages::create(shape, 3);
+  ASSERT_TRUE(kv) << kv.error().message;
+  for (int layer = 0; layer < 2; ++layer) {
+    for (int head = 0; head < 3; ++head) {
+      std::memset(kv->k(0, layer, head), 1 + head, 4 * kKvPage * 2);
+      std::memset(kv->v(0, layer, head), 9 + head, 5 * kKvPage * 2);
+    }
+  }
+  kv->copy_page(0, 2);
+  EXPECT_EQ(std::memcmp(kv->k(0, 0, 0), kv->k(2, 0, 0), shape.bytes_per_page()), 0);
+  EXPECT_EQ(*kv->v(2, 1, 2), std::byte{11});
+  EXPECT_EQ(*kv->k(2, 1, 2), std::byte{3});
+}
+
+TEST(KvPages, MoreThanTheAddressSpaceIsAnErrorThatNamesTheSize) {
+  const auto kv = KvPages::create({1 << 20, 1 << 10, 1 << 10, 1 << 10, DType::kF32}, 1 << 30);
+  ASSERT_FALSE(kv);
+  EXPECT_NE(kv.error().message.find("256 TiB"), std::string::npos) << kv.error().message;
+}
+
+}  // namespace
+}  // namespace r1
