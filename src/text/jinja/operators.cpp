@@ -330,9 +330,8 @@ Value subscript(Budget& budget, const Value& v, const Value& key) {
   } else if (key.is_integer() && (v.is(Kind::kString) || v.is(Kind::kSequence))) {
     const bool text = v.is(Kind::kString);
     if (text) budget.work(v.text().size());
-    if (!text && v.sequence().kind == SequenceKind::kLazy)
-      throw Failure("'generator' object is not subscriptable");
-    const int64_t size = length(v),
+    const bool lazy = !text && v.sequence().kind == SequenceKind::kLazy;
+    const int64_t size = lazy ? 0 : length(v),
                   index = key.integer() < 0 ? key.integer() + size : key.integer();
     if (index < 0 || index >= size) {
       return Value::undefined(

@@ -130,7 +130,11 @@ std::string change_case(std::string_view text, Case to) {
     i += c.size;
     switch (to) {
       case Case::kUpper:
-        append_character(result, upper(c.code));
+        if (c.code == 0xDF) {
+          result += "SS";
+        } else {
+          append_character(result, upper(c.code));
+        }
         break;
       case Case::kLower:
         append_character(result, lower(c.code));

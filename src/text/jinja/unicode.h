@@ -28,7 +28,8 @@ std::string_view strip(std::string_view text, bool left, bool right,
                        const std::string_view* chars = nullptr);
 
 enum class Case { kUpper, kLower, kTitle, kSwap, kCapital };
-std::string change_case(std::string_view text, Case to);  // one character to one character
+// One character to one, but for ß: SS in upper case.
+std::string change_case(std::string_view text, Case to);
 
 enum class CharacterClass { kAlpha, kDigit, kAlnum, kSpace, kUpper, kLower };
 bool all_of_class(std::string_view text,
