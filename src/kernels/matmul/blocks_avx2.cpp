@@ -27,8 +27,7 @@ struct Avx2 {
                                               : (1 << f.bits) - 1;
   static constexpr int kFits = 32767 / (2 * 127 * kLargest);
   static constexpr int kSteps = kFits >= 8 && f.sub == 32 ? 8 : 4;
-  static_assert(kFits >= kSteps && 255 * 127 * 2 > 32767,
-                "no product pair saturates, no chain overflows");
+  static_assert(kFits >= kSteps, "no chain overflows, and so no pair of products saturates");
 
   // The bits [bits j, bits j + bits) of every byte, moved to bit `at`.
   template <int bits, int j, int at>

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "kernels/matmul/variants.h"
+#include "kernels/variants.h"
 
 namespace r1 {
 namespace {
@@ -9,11 +10,6 @@ namespace {
 constexpr Kernels (*kVariants[])() = {
     matmul_ref, matmul_blocks_avx2, matmul_float_avx2, matmul_blocks_avx512, matmul_float_avx512,
 };
-
-// Whether kernels written for `kernel` run where `isa` was chosen.
-bool runs(Isa kernel, Isa isa) {
-  return kernel == isa || kernel == Isa::kRef || (kernel == Isa::kAvx2 && isa == Isa::kAvx512);
-}
 
 }  // namespace
 
@@ -31,7 +27,7 @@ std::span<const MatmulKernel> matmul_kernels() {
 const MatmulKernel* find_matmul(DType dtype, Compute compute, Isa isa) {
   const MatmulKernel* best = nullptr;
   for (const MatmulKernel& kernel : matmul_kernels()) {
-    if (kernel.dtype != dtype || kernel.compute != compute || !runs(kernel.isa, isa)) continue;
+    if (kernel.dtype != dtype || kernel.compute != compute || !runs_on(kernel.isa, isa)) continue;
     if (!best || kernel.isa > best->isa) best = &kernel;
   }
   return best;
