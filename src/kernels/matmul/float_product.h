@@ -104,25 +104,17 @@ struct Stored {
   }
 };
 
-template <class V, class Weights>
-struct FloatProduct {
-  using Steps = typename Weights::Steps;
+// The sums in registers: of G row groups and N tokens at a time.
+template <class V, class Steps>
+struct FloatSums {
   using Float = typename V::Float;
   static constexpr int kRows = V::kRows;
-  static constexpr int kTile = V::kTile;          // elements of K that tokens go through together
-  static constexpr int kTokens = 4 * V::kColumn;  // tokens that share a decoded tile
-  static constexpr int kAhead = 8192;             // bytes that weights are prefetched before use
-
-  // An odd number of cache lines, so that tokens spread over all sets.
-  static size_t activation_bytes(int64_t cols) {
-    const int64_t n_steps = (cols + Steps::kElements - 1) / Steps::kElements;
-    return static_cast<size_t>((n_steps * Steps::kActivationBytes + 63) / 64 | 1) * 64;
-  }
+  static constexpr int kAhead = 8192;  // bytes that weights are prefetched before use
 
   // sums [N][G][kRows] += tiles [G][n_steps][kRows] x tokens, `stride` bytes apart.
   template <int G, int N>
-  static void add_products(const std::byte* const* tiles, int64_t n_steps, const std::byte* x,
-                           int64_t stride, float* sums) {
+  static void add_some(const std::byte* const* tiles, int64_t n_steps, const std::byte* x,
+                       int64_t stride, float* sums) {
     Float sum[N][G];
     unroll<N>([&](auto t) R1_INLINE {
       unroll<G>([&](auto g) R1_INLINE { sum[t][g] = V::load(sums + kRows * (G * t + g)); });
@@ -145,11 +137,38 @@ struct FloatProduct {
     });
   }
 
+  // The same for any number of tokens.
+  template <int G>
+  static void add(const std::byte* const* tiles, int64_t n_steps, const std::byte* x,
+                  int64_t stride, int n_tokens, float* sums) {
+    constexpr int kMost = G > 2 ? V::kFew : V::kColumn;
+    for (int t = 0; t < n_tokens; t += kMost) {
+      const int n = n_tokens - t < kMost ? n_tokens - t : kMost;
+      unroll<kMost>([&](auto i) {
+        if (n == i + 1)
+          add_some<G, i + 1>(tiles, n_steps, x + stride * t, stride, sums + kRows * G * t);
+      });
+    }
+  }
+};
+
+template <class V, class Weights>
+struct FloatProduct {
+  using Steps = typename Weights::Steps;
+  static constexpr int kRows = V::kRows;
+  static constexpr int kTile = V::kTile;          // elements of K that tokens go through together
+  static constexpr int kTokens = 4 * V::kColumn;  // tokens that share a decoded tile
+
+  // An odd number of cache lines, so that tokens spread over all sets.
+  static size_t activation_bytes(int64_t cols) {
+    const int64_t n_steps = (cols + Steps::kElements - 1) / Steps::kElements;
+    return static_cast<size_t>((n_steps * Steps::kActivationBytes + 63) / 64 | 1) * 64;
+  }
+
   // Rows [0, n_rows) of G row groups for n <= kTokens tokens.
   template <int G>
   static void multiply_groups(const std::byte* packed, int64_t n_rows, int64_t cols,
                               const std::byte* x, int n, float* y, int64_t y_stride) {
-    constexpr int kMost = G > 2 ? V::kFew : V::kColumn;
     const auto stride = static_cast<int64_t>(activation_bytes(cols));
     alignas(64) float sums[kTokens * G * kRows] = {};
     alignas(64) float scratch[G][kTile * kRows];
@@ -161,12 +180,7 @@ struct FloatProduct {
       for (size_t g = 0; g < G; ++g) {
         tiles[g] = Weights::tile(packed + Weights::bytes(cols) * g, cols, k, width, scratch[g]);
       }
-      for (int t = 0; t < n; t += kMost) {
-        unroll<kMost>([&](auto i) {
-          if ((n - t < kMost ? n - t : kMost) != i + 1) return;
-          add_products<G, i + 1>(tiles, n_steps, x + stride * t, stride, sums + kRows * G * t);
-        });
-      }
+      FloatSums<V, Steps>::template add<G>(tiles, n_steps, x, stride, n, sums);
     }
     for (int t = 0; t < n; ++t) {
       std::memcpy(y + t * y_stride, sums + kRows * G * t, static_cast<size_t>(n_rows) * 4);
