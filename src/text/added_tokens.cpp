@@ -97,20 +97,23 @@ const AddedToken* AddedTokens::longest(std::string_view text, size_t at, bool co
 }
 
 std::optional<AddedTokens::Match> AddedTokens::next(std::string_view text, size_t from,
-                                                    bool control, char mark) const {
+                                                    size_t taken, bool control, char mark) const {
   for (size_t at = from; at < text.size(); ++at) {
     if (roots_[static_cast<unsigned char>(text[at])] == kNone) continue;
     const bool marked = at > 0 && text[at - 1] == mark;
     const AddedToken* token = longest(text, at, control && !marked);
     if (token == nullptr) continue;
-    size_t end = at + token->text.size();
-    if (token->single_word && inside_word(text, at, end)) {
-      at = end - 1;  // as the original: what was discarded is not searched again
+    const size_t resume = at + token->text.size();
+    if (token->single_word && inside_word(text, at, resume)) {
+      at = resume - 1;  // as the original: what was discarded is not searched again
       continue;
     }
-    const size_t begin = token->lstrip ? space_begin_before(text, at, from) : at;
-    if (token->rstrip) end = space_end_after(text, end);
-    return Match{begin, end, token};
+    // A token may lie in white space the one before has taken: the original counts it all the same,
+    // unless it is one that takes white space before it, of which then nothing is left.
+    const size_t begin = token->lstrip ? std::max(space_begin_before(text, at, taken), taken) : at;
+    const size_t end = token->rstrip ? space_end_after(text, resume) : resume;
+    if (begin < end) return Match{begin, end, resume, token};
+    at = resume - 1;
   }
   return std::nullopt;
 }

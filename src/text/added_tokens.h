@@ -29,7 +29,8 @@ struct AddedToken {
 class AddedTokens {
  public:
   struct Match {
-    size_t begin, end;
+    size_t begin, end;  // with the white space it takes along
+    size_t resume;      // where to look for the next
     const AddedToken* token;
   };
 
@@ -37,9 +38,10 @@ class AddedTokens {
   bool empty() const { return tokens_.empty(); }
   const AddedToken* find(std::string_view text) const;
 
-  // The next token at or after `from`. Control tokens count only where `control` is set, and never
-  // right after the byte `mark`.
-  std::optional<Match> next(std::string_view text, size_t from, bool control, char mark) const;
+  // The next token at or after `from`; white space before `taken` belongs to the one before.
+  // Control tokens count only where `control` is set, and never right after the byte `mark`.
+  std::optional<Match> next(std::string_view text, size_t from, size_t taken, bool control,
+                            char mark) const;
 
   // The text with `mark` wherever a control token begins, or could begin or end together with text
   // outside.

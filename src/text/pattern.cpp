@@ -3,6 +3,7 @@
 
 #include <pcre2.h>
 
+#include <algorithm>
 #include <new>
 #include <stdexcept>
 
@@ -11,26 +12,22 @@
 namespace r1 {
 namespace {
 
-constexpr uint32_t kStepLimit = 200'000'000;  // of one match; linear patterns need ~1 a character
+// Steps of one match. The patterns of published tokenizers take a few a character.
+constexpr size_t kStepsPerByte = 16, kLeastSteps = 100'000, kMostSteps = 1'000'000'000;
 constexpr uint32_t kHeapLimitKiB = 256 << 10;
 
 const pcre2_code* code_of(const std::shared_ptr<const void>& code) {
   return static_cast<const pcre2_code*>(code.get());
 }
 
-pcre2_match_context* match_context() {
-  struct Context {
-    pcre2_match_context* limits = pcre2_match_context_create(nullptr);
-    Context() {
-      if (limits == nullptr) throw std::bad_alloc();
-      pcre2_set_match_limit(limits, kStepLimit);
-      pcre2_set_heap_limit(limits, kHeapLimitKiB);
-    }
-    ~Context() { pcre2_match_context_free(limits); }
-  };
-  static const Context context;  // only read after construction
-  return context.limits;
-}
+struct State {
+  pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
+  pcre2_match_context* limits = pcre2_match_context_create(nullptr);
+  ~State() {
+    pcre2_match_data_free(data);
+    pcre2_match_context_free(limits);
+  }
+};
 
 }  // namespace
 
@@ -70,21 +67,22 @@ Result<Pattern> Pattern::literal(std::string_view text) {
   return build(text, pcre);
 }
 
-void Pattern::Matcher::Free::operator()(void* data) const {
-  pcre2_match_data_free(static_cast<pcre2_match_data*>(data));
-}
+void Pattern::Matcher::Free::operator()(void* state) const { delete static_cast<State*>(state); }
 
-Pattern::Matcher::Matcher(const Pattern& pattern)
-    : pattern_(pattern), data_(pcre2_match_data_create(1, nullptr)) {
-  if (!data_) throw std::bad_alloc();
+Pattern::Matcher::Matcher(const Pattern& pattern) : pattern_(pattern), state_(new State) {
+  auto* state = static_cast<State*>(state_.get());
+  if (state->data == nullptr || state->limits == nullptr) throw std::bad_alloc();
+  pcre2_set_heap_limit(state->limits, kHeapLimitKiB);
 }
 
 std::optional<Pattern::Span> Pattern::Matcher::find(std::string_view text, size_t from) {
-  auto* data = static_cast<pcre2_match_data*>(data_.get());
+  auto* state = static_cast<State*>(state_.get());
+  const size_t steps = std::min(kLeastSteps + kStepsPerByte * text.size(), kMostSteps);
+  pcre2_set_match_limit(state->limits, static_cast<uint32_t>(steps));
   const auto match = [&](uint32_t options) {
     return pcre2_match(code_of(pattern_.code_), reinterpret_cast<PCRE2_SPTR>(text.data()),
-                       text.size(), from, options | PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, data,
-                       match_context());
+                       text.size(), from, options | PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY,
+                       state->data, state->limits);
   };
   int found = match(0);
   if (found == PCRE2_ERROR_JIT_STACKLIMIT) found = match(PCRE2_NO_JIT);  // the heap is larger
@@ -96,7 +94,7 @@ std::optional<Pattern::Span> Pattern::Matcher::find(std::string_view text, size_
         fmt::format("the tokenizer's pattern \"{}\" failed on a text of {} bytes: {}",
                     pattern_.source_, text.size(), reinterpret_cast<const char*>(reason)));
   }
-  const PCRE2_SIZE* span = pcre2_get_ovector_pointer(data);
+  const PCRE2_SIZE* span = pcre2_get_ovector_pointer(state->data);
   return Span{span[0], span[1]};
 }
 

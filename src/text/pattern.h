@@ -1,6 +1,6 @@
 // Regular expressions of tokenizer files (Oniguruma's dialect, as Hugging Face reads them), run by
-// PCRE2. What the two dialects read differently is rewritten or refused; a quantified group may not
-// hold another quantifier, so that no file can make matching exponential.
+// PCRE2. What the two dialects read differently is rewritten or refused. Groups may be optional but
+// not repeated, and the steps of a match are limited: no file makes matching exponential.
 #pragma once
 
 #include <cstddef>
@@ -32,10 +32,10 @@ class Pattern {
 
    private:
     struct Free {
-      void operator()(void* data) const;
+      void operator()(void* state) const;
     };
     const Pattern& pattern_;
-    std::unique_ptr<void, Free> data_;
+    std::unique_ptr<void, Free> state_;
   };
 
  private:

@@ -3,8 +3,6 @@
 //   \x{}, ? * + {n,m}.
 // Literals leave as \x{hex}, so nothing in them can mean something else. \s becomes Unicode's
 // White_Space: PCRE2's own also takes U+180E.
-#include <algorithm>
-
 #include "text/pattern.h"
 #include "text/unicode.h"
 
@@ -13,7 +11,7 @@ namespace {
 
 constexpr size_t kMaxPattern = 16 << 10;  // bytes
 constexpr int kMaxDepth = 16;
-constexpr int kMaxRepeat = 1000;
+constexpr size_t kMaxRepeatDigits = 3;
 constexpr std::string_view kSpaces = "\\x{9}-\\x{D}\\x{85}\\p{Z}";
 
 class Rewriter {
@@ -25,8 +23,7 @@ class Rewriter {
       return error("a pattern of {} bytes: at most {} are read", text_.size(), kMaxPattern);
     }
     if (!is_utf8(text_)) return refuse("bytes that are not UTF-8");
-    R1_TRY(const bool quantified, alternatives(0));
-    static_cast<void>(quantified);
+    R1_DO(alternatives(0));
     if (at_ < text_.size()) return refuse("a ) without its (");
     return std::move(out_);
   }
@@ -51,45 +48,35 @@ class Rewriter {
   }
   void put_literal(uint32_t code) { out_ += fmt::format("\\x{{{:X}}}", code); }
 
-  // Each returns whether it holds a quantifier.
-  Result<bool> alternatives(int depth) {
+  Result<void> alternatives(int depth) {
     if (depth > kMaxDepth) return refuse("nesting this deep");
-    bool quantified = false;
     while (more() && !starts(")")) {
       if (take("|")) {
         out_ += '|';
         continue;
       }
-      R1_TRY(const bool inner, atom(depth));
-      R1_TRY(const bool outer, quantifier());
-      if (inner && outer) return refuse("a quantifier on a group that holds another");
-      quantified |= inner || outer;
+      const bool group = starts("(");
+      R1_DO(atom(depth));
+      R1_DO(quantifier(group));
     }
-    return quantified;
+    return {};
   }
 
-  Result<bool> atom(int depth) {
-    if (starts("[")) {
-      R1_DO(char_class());
-      return false;
-    }
+  Result<void> atom(int depth) {
+    if (starts("[")) return char_class();
     if (starts("(")) return group(depth);
-    if (starts("\\")) {
-      R1_DO(escape(false));
-      return false;
-    }
-    for (const char* anchor : {".", "^", "$"}) {
-      if (take(anchor)) {
-        out_ += anchor;
-        return false;
-      }
-    }
+    if (starts("\\")) return escape(false);
     if (starts("?") || starts("*") || starts("+")) return refuse("a quantifier without its atom");
+    for (const char* sign : {".", "^", "$"}) {
+      if (!take(sign)) continue;
+      out_ += sign;
+      return {};
+    }
     put_literal(take_char());
-    return false;
+    return {};
   }
 
-  Result<bool> group(int depth) {
+  Result<void> group(int depth) {
     if (take("(?:")) {
       out_ += "(?:";
     } else if (take("(?i:")) {
@@ -106,23 +93,25 @@ class Rewriter {
       take("(");
       out_ += "(?:";
     }
-    R1_TRY(const bool quantified, alternatives(depth + 1));
+    R1_DO(alternatives(depth + 1));
     if (!take(")")) return refuse("a ( without its )");
     out_ += ')';
-    return quantified;
+    return {};
   }
 
-  Result<bool> quantifier() {
-    if (!starts("?") && !starts("*") && !starts("+") && !starts("{")) return false;
+  Result<void> quantifier(bool of_group) {
+    if (!starts("?") && !starts("*") && !starts("+") && !starts("{")) return {};
+    if (of_group && !starts("?")) return refuse("a repeated group");
     if (starts("{")) {
       R1_DO(repeat());
     } else {
       out_ += text_[at_++];
       if (starts("?") || starts("+")) out_ += text_[at_++];  // lazy, possessive
     }
-    if (starts("?") || starts("*") || starts("+") || starts("{"))
+    if (starts("?") || starts("*") || starts("+") || starts("{")) {
       return refuse("a quantifier on a quantifier");
-    return true;
+    }
+    return {};
   }
 
   Result<void> repeat() {
@@ -130,10 +119,8 @@ class Rewriter {
     if (close == std::string_view::npos) return refuse("a { without its }");
     const std::string_view body = text_.substr(at_ + 1, close - at_ - 1);
     const auto number = [](std::string_view digits) {
-      return !digits.empty() && digits.size() <= 4 &&
-             std::all_of(digits.begin(), digits.end(),
-                         [](char c) { return c >= '0' && c <= '9'; }) &&
-             std::stoi(std::string(digits)) <= kMaxRepeat;
+      return !digits.empty() && digits.size() <= kMaxRepeatDigits &&
+             digits.find_first_not_of("0123456789") == std::string_view::npos;
     };
     const size_t comma = body.find(',');
     const bool fits = comma == std::string_view::npos

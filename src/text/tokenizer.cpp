@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "base/function_ref.h"
 #include "text/tokenizer_model.h"
 #include "text/unicode.h"
 
@@ -17,40 +18,38 @@ class Encoding {
   Encoding(const TokenizerModel& model, std::vector<int32_t>& ids) : model_(model), ids_(ids) {}
 
   void text(std::string_view text, bool control) {
-    size_t at = 0;
-    while (const auto match = model_.added.next(text, at, control, Tokenizer::kLiteral)) {
-      written(text.substr(at, match->begin - at), at == 0);
-      ids_.push_back(match->token->id);
-      at = match->end;
-    }
-    written(text.substr(at), at == 0);
+    control_ = control;
+    cut(model_.added, text, [&](std::string_view segment, bool first) { written(segment, first); });
   }
 
  private:
-  void written(std::string_view segment, bool at_start) {
-    if (segment.find(Tokenizer::kLiteral) != std::string_view::npos) {
-      std::string unmarked(segment);
-      unmarked.erase(std::remove(unmarked.begin(), unmarked.end(), Tokenizer::kLiteral),
-                     unmarked.end());
-      return written(unmarked, at_start);
+  // Added tokens give their ids; what lies between goes to `rest`.
+  void cut(const AddedTokens& tokens, std::string_view text,
+           FunctionRef<void(std::string_view, bool)> rest) {
+    size_t taken = 0, from = 0;
+    while (const auto match = tokens.next(text, from, taken, control_, Tokenizer::kLiteral)) {
+      if (taken < match->begin) rest(text.substr(taken, match->begin - taken), taken == 0);
+      ids_.push_back(match->token->id);
+      taken = match->end;
+      from = match->resume;
     }
-    if (segment.empty()) return;
-    if (model_.normalizer.empty()) return normalized(segment, at_start);
-    normalized(model_.normalizer.apply(segment), at_start);
+    if (taken < text.size()) rest(text.substr(taken), taken == 0);
   }
 
-  void normalized(std::string_view text, bool at_start) {
-    size_t at = 0;
-    while (const auto match = model_.added_normalized.next(text, at, true, Tokenizer::kLiteral)) {
-      plain(text.substr(at, match->begin - at), at_start && at == 0);
-      ids_.push_back(match->token->id);
-      at = match->end;
-    }
-    plain(text.substr(at), at_start && at == 0);
+  void written(std::string_view segment, bool at_start) {
+    const auto rest = [&](std::string_view text, bool first) { plain(text, at_start && first); };
+    if (model_.normalizer.empty()) return cut(model_.added_normalized, segment, rest);
+    std::string unmarked(segment);
+    std::erase(unmarked, Tokenizer::kLiteral);
+    cut(model_.added_normalized, model_.normalizer.apply(unmarked), rest);
   }
 
   void plain(std::string_view text, bool at_start) {
-    if (text.empty()) return;
+    if (text.find(Tokenizer::kLiteral) != std::string_view::npos) {
+      std::string unmarked(text);
+      std::erase(unmarked, Tokenizer::kLiteral);
+      return plain(unmarked, at_start);
+    }
     if (text.size() > kMaxText) {
       throw std::length_error(fmt::format("a text of {} bytes: at most {} are tokenized at once",
                                           text.size(), kMaxText));
@@ -62,6 +61,7 @@ class Encoding {
 
   const TokenizerModel& model_;
   std::vector<int32_t>& ids_;
+  bool control_ = false;
 };
 
 }  // namespace
@@ -83,7 +83,9 @@ void TokenizerModel::collect_end_ids() {
   add(eot);
   for (const char* name : {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|EOT|>", "<|end_of_text|>",
                            "<|endoftext|>", "<｜end▁of▁sentence｜>"}) {
-    if (const AddedToken* token = added.find(name)) add(token->id);
+    for (const AddedTokens* tokens : {&added, &added_normalized}) {
+      if (const AddedToken* token = tokens->find(name)) add(token->id);
+    }
   }
 }
 
@@ -100,8 +102,9 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, bool parse_special
 }
 
 std::string Tokenizer::protect(std::string_view text) const {
-  if (is_utf8(text)) return impl_->added.protect(text, kLiteral);
-  return impl_->added.protect(replace_invalid(text), kLiteral);
+  const std::string marked =
+      impl_->added.protect(is_utf8(text) ? std::string(text) : replace_invalid(text), kLiteral);
+  return impl_->added_normalized.protect(marked, kLiteral);
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {

@@ -161,7 +161,7 @@ class Builder {
       model_.kinds[id] = token.special ? TokenKind::kControl : TokenKind::kUserDefined;
       added_text_[id] = token.text;
       AddedToken added = token;
-      if (token.normalized && !token.control() && !model_.normalizer.empty()) {
+      if (token.normalized && (model_.normalizer.empty() || !token.control())) {
         added.text = model_.normalizer.apply(token.text);
         R1_DO(model_.added_normalized.add(std::move(added)));
       } else {

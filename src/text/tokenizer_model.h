@@ -18,9 +18,10 @@ struct TokenizerModel {
   Normalizer normalizer;
   PreTokenizer pretokenizer;
   Bpe bpe;
-  AddedTokens added;             // found in the text as written, all control tokens among them
-  AddedTokens added_normalized;  // found in the normalized text
-  TextArena pieces;              // the bytes of every id
+  // Found in the text as written; then, in what is left, in the normalized text. Where a normalizer
+  // changes the text, control tokens are all of the first kind: no other spelling makes one.
+  AddedTokens added, added_normalized;
+  TextArena pieces;  // the bytes of every id
   std::vector<TokenKind> kinds;
   bool strip_leading_space = false;  // of a decoded text (SentencePiece)
   std::optional<int32_t> bos, eos, eot, pad;
