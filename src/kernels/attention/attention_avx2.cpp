@@ -8,6 +8,7 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/exp/exp_avx2.h"
+#include "kernels/matmul/unroll.h"
 
 namespace r1 {
 namespace {
@@ -49,16 +50,16 @@ void scores(const std::byte* k, int k_dim, const AttentionQuery* queries, State*
     const std::byte* keys = k + j * T::kBytes;
     for (int d = 0; d < k_dim; ++d, keys += kTile * T::kBytes) {
       const __m256 k0 = T::load(keys), k1 = T::load(keys + 8 * T::kBytes);
-      for (int i = 0; i < N; ++i) {
+      unroll<N>([&](auto i) R1_INLINE {
         const __m256 q = _mm256_broadcast_ss(queries[i].q + d);
         s[i][0] = _mm256_fmadd_ps(q, k0, s[i][0]);
         s[i][1] = _mm256_fmadd_ps(q, k1, s[i][1]);
-      }
+      });
     }
-    for (int i = 0; i < N; ++i) {
+    unroll<N>([&](auto i) R1_INLINE {
       _mm256_store_ps(states[i].p + j, s[i][0]);
       _mm256_store_ps(states[i].p + j + 8, s[i][1]);
-    }
+    });
   }
 }
 
@@ -99,24 +100,24 @@ void add_values(const std::byte* v, int v_dim, int n, const float* correction,
   int d = 0;
   for (; d + 16 <= v_dim; d += 16) {
     __m256 y[N][2];
-    for (int i = 0; i < N; ++i) {
+    unroll<N>([&](auto i) R1_INLINE {
       const __m256 c = _mm256_set1_ps(correction[i]);
       y[i][0] = _mm256_mul_ps(_mm256_loadu_ps(queries[i].y + d), c);
       y[i][1] = _mm256_mul_ps(_mm256_loadu_ps(queries[i].y + d + 8), c);
-    }
+    });
     const std::byte* values = v + d * T::kBytes;
     for (int j = 0; j < n; ++j, values += stride) {
       const __m256 v0 = T::load(values), v1 = T::load(values + 8 * T::kBytes);
-      for (int i = 0; i < N; ++i) {
+      unroll<N>([&](auto i) R1_INLINE {
         const __m256 p = _mm256_broadcast_ss(states[i].p + j);
         y[i][0] = _mm256_fmadd_ps(p, v0, y[i][0]);
         y[i][1] = _mm256_fmadd_ps(p, v1, y[i][1]);
-      }
+      });
     }
-    for (int i = 0; i < N; ++i) {
+    unroll<N>([&](auto i) R1_INLINE {
       _mm256_storeu_ps(queries[i].y + d, y[i][0]);
       _mm256_storeu_ps(queries[i].y + d + 8, y[i][1]);
-    }
+    });
   }
   for (int i = 0; d < v_dim && i < N; ++i) {  // v_dim is a multiple of 8
     __m256 y = _mm256_mul_ps(_mm256_loadu_ps(queries[i].y + d), _mm256_set1_ps(correction[i]));
