@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "format/hf_config.h"
+
 namespace r1 {
 namespace {
 
@@ -184,20 +186,6 @@ bool template_begins_with(const json& post, const std::string& token) {
          string_at(child(single[0], "SpecialToken"), "id") == token;
 }
 
-Result<std::string> chat_template(const WeightFile& folder, const json& config) {
-  R1_TRY(const std::string file, folder.side_file("chat_template.jinja", kConfigLimit));
-  if (!file.empty()) return file;
-  const json& inside = child(config, "chat_template");
-  if (inside.is_string()) return inside.get<std::string>();
-  if (inside.is_array()) {  // several, by name
-    for (const json& entry : inside) {
-      if (string_at(entry, "name") == "default") return string_at(entry, "template");
-    }
-  }
-  R1_TRY(const json json_file, read_json(folder, "chat_template.json", kConfigLimit));
-  return string_at(json_file, "chat_template");
-}
-
 Result<void> add_special_tokens(const WeightFile& folder, const json& tokenizer, const json& config,
                                 const Vocabulary& vocabulary, GgufMetadata& metadata) {
   constexpr std::pair<const char*, const char*> kSpecial[] = {
@@ -225,8 +213,8 @@ Result<void> add_special_tokens(const WeightFile& folder, const json& tokenizer,
 
 Result<void> add_tokenizer(const WeightFile& folder, int64_t vocab_size, GgufMetadata& metadata) {
   R1_TRY(const json config, read_json(folder, "tokenizer_config.json", kConfigLimit));
-  R1_TRY(const std::string chat, chat_template(folder, config));
-  if (!chat.empty()) metadata.emplace_back("tokenizer.chat_template", chat);
+  R1_TRY(const auto chat, chat_template_source(folder));
+  if (chat) metadata.emplace_back("tokenizer.chat_template", *chat);
   R1_TRY(const json tokenizer, read_json(folder, "tokenizer.json", kTokenizerLimit));
   if (tokenizer.is_null()) {
     metadata.emplace_back("tokenizer.ggml.model", "none");

@@ -63,22 +63,6 @@ class Config {
     if (!value) return error("config.json: no {}", key);
     return *value;
   }
-  // A key of the rope: in "rope_parameters" (newer), "rope_scaling", or on its own.
-  Result<std::optional<double>> rope_number(const std::string& key) const {
-    for (const char* place : {"rope_parameters.", "rope_scaling.", ""}) {
-      R1_TRY(const auto value, file_.number(place + key));
-      if (value) return value;
-    }
-    return std::optional<double>{};
-  }
-  Result<std::string> rope_type() const {
-    for (const char* key :
-         {"rope_parameters.rope_type", "rope_scaling.rope_type", "rope_scaling.type"}) {
-      R1_TRY(const auto value, file_.text(key));
-      if (value) return *value;
-    }
-    return std::string("default");
-  }
   const WeightFile& file() const { return file_; }
 
  private:
@@ -118,9 +102,7 @@ Result<Sizes> read_sizes(const Config& config) {
 // transformers' rope utilities.
 Result<std::vector<float>> rope_divisors(const Config& config, const Sizes& s, double theta) {
   const auto need = [&](const std::string& key) -> Result<double> {
-    R1_TRY(const auto value, config.rope_number(key));
-    if (!value) return error("config.json: rope scaling of type llama3 without {}", key);
-    return *value;
+    return config.number("rope_scaling." + key);
   };
   R1_TRY(const double factor, need("factor"));
   R1_TRY(const double low, need("low_freq_factor"));
@@ -139,11 +121,12 @@ Result<std::vector<float>> rope_divisors(const Config& config, const Sizes& s, d
 
 Result<void> add_rope(const Config& config, const Sizes& s, Checkpoint& out) {
   const std::string prefix = s.architecture + ".rope.";
-  R1_TRY(const auto theta, config.rope_number("rope_theta"));
+  R1_TRY(const auto theta, config.file().number("rope_theta"));
   const double base = theta.value_or(10000);  // the default of these architectures' configs
   out.metadata.emplace_back(prefix + "freq_base", static_cast<float>(base));
   out.metadata.emplace_back(prefix + "dimension_count", static_cast<uint32_t>(s.head_dim));
-  R1_TRY(const std::string type, config.rope_type());
+  R1_TRY(const auto scaling, config.file().text("rope_scaling.rope_type"));
+  const std::string type = scaling.value_or("default");
   if (type == "default") return {};
   if (type == "llama3") {
     SourceTensor t{.name = "rope_freqs.weight", .shape = {s.head_dim / 2}};
@@ -156,11 +139,11 @@ Result<void> add_rope(const Config& config, const Sizes& s, Checkpoint& out) {
         "config.json: rope scaling of type '{}' cannot be converted: linear, yarn and llama3 can",
         type);
   }
-  R1_TRY(const auto factor, config.rope_number("factor"));
-  if (!factor) return error("config.json: rope scaling of type {} without factor", type);
+  R1_TRY(const double factor, config.number("rope_scaling.factor"));
   out.metadata.emplace_back(prefix + "scaling.type", type);
-  out.metadata.emplace_back(prefix + "scaling.factor", static_cast<float>(*factor));
-  R1_TRY(const auto context, config.rope_number("original_max_position_embeddings"));
+  out.metadata.emplace_back(prefix + "scaling.factor", static_cast<float>(factor));
+  R1_TRY(const auto context,
+         config.file().integer("rope_scaling.original_max_position_embeddings"));
   if (context)
     out.metadata.emplace_back(prefix + "scaling.original_context_length",
                               static_cast<uint32_t>(*context));

@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint64_t kSlabElements = 16 << 20;   // decoded, encoded and written at a time
 constexpr uint64_t kRangeElements = 64 << 10;  // a thread's share: its F32 values stay in cache
+constexpr size_t kGroup = 32;                  // weights whose importance is reckoned together
 constexpr uint32_t kQuantizationVersion = 2;   // of ggml's block layouts
 
 // Steps and offsets are F16, and so are the elements of F16 itself.
@@ -47,6 +48,20 @@ Error unfit(const SourceTensor& t, DType type, int64_t element) {
                t.name, element, row, col, value, info(type).name, largest(type));
 }
 
+// How much the error of each of n weights counts: a large one, which moves the output most, up to
+// several times a small one. Judged by perplexity; least squares alone clips the large ones.
+void weigh(const float* values, size_t n, float* importance) {
+  for (size_t group = 0; group < n; group += kGroup) {
+    const size_t end = std::min(group + kGroup, n);
+    float squares = 0;
+    for (size_t i = group; i < end; ++i) squares += values[i] * values[i];
+    const float rms = std::sqrt(squares / static_cast<float>(end - group));
+    // Relative to the group, so that the products stay far from the ends of F32.
+    for (size_t i = group; i < end; ++i)
+      importance[i] = rms > 0 ? 1 + std::fabs(values[i]) / rms : 1;
+  }
+}
+
 // Rows [begin, end) into `blocks` by all threads: encoded, or as they are where their type stays.
 Result<void> encode_rows(const SourceTensor& t, DType type, int64_t begin, int64_t end,
                          ThreadPool& threads, std::byte* blocks) {
@@ -59,6 +74,7 @@ Result<void> encode_rows(const SourceTensor& t, DType type, int64_t begin, int64
   const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kRangeElements) / cols);
   threads.parallel_for(end - begin, grain, [&](int64_t from, int64_t until) {
     std::vector<float> values(static_cast<size_t>(std::min(grain, until - from) * cols));
+    std::vector<float> importance(values.size());
     for (int64_t row = from; row < until; row += grain) {
       const int64_t stop = std::min(row + grain, until);
       const auto n = static_cast<size_t>((stop - row) * cols);
@@ -73,7 +89,8 @@ Result<void> encode_rows(const SourceTensor& t, DType type, int64_t begin, int64
         std::copy_n(t.stored->bytes.data() + (begin + row) * row_bytes, (stop - row) * row_bytes,
                     blocks + row * row_bytes);
       } else {
-        to.encode(values.data(), blocks + row * row_bytes, n, nullptr);
+        weigh(values.data(), n, importance.data());
+        to.encode(values.data(), blocks + row * row_bytes, n, importance.data());
       }
     }
   });
@@ -107,7 +124,8 @@ Result<QuantizeSummary> quantize(const WeightFile& in, const std::string& out, c
                        std::none_of(checkpoint.tensors.begin(), checkpoint.tensors.end(),
                                     [](const auto& t) { return t.name == "output.weight"; })};
   checkpoint.metadata.emplace_back("general.file_type", mix.file_type);
-  checkpoint.metadata.emplace_back("general.quantization_version", kQuantizationVersion);
+  if (info(mix.base).block > 1)
+    checkpoint.metadata.emplace_back("general.quantization_version", kQuantizationVersion);
 
   QuantizeSummary summary;
   std::vector<GgufTensor> declared;

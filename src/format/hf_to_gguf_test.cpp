@@ -1,0 +1,207 @@
+// Hugging Face folders as GGUF: names, row order, rope divisors, tokenizers of every family.
+#include "format/hf_to_gguf.h"
+
+#include <cmath>
+
+#include "format/gguf_tokenizer.h"
+#include "format/safetensors_writer.h"
+#include "format/test_bytes.h"
+#include "tests/support/test_data.h"
+
+namespace r1 {
+namespace {
+
+const SourceTensor* find(const Checkpoint& c, std::string_view name) {
+  for (const SourceTensor& t : c.tensors) {
+    if (t.name == name) return &t;
+  }
+  return nullptr;
+}
+
+const GgufValue* find_key(const GgufMetadata& metadata, std::string_view key) {
+  for (const auto& [k, v] : metadata) {
+    if (k == key) return &v;
+  }
+  return nullptr;
+}
+
+std::vector<float> rows(const SourceTensor& t) {
+  std::vector<float> values(static_cast<size_t>(t.rows() * t.cols()));
+  t.read_rows(0, t.rows(), values.data());
+  return values;
+}
+
+TEST(HfToGguf, LlamaPairsTheRowsOfQueriesAndKeys) {
+  R1_TEST_DATA(path, "golden/llama3");
+  const auto file = WeightFile::open(path);
+  ASSERT_TRUE(file) << message(file);
+  const auto c = hf_to_gguf(*file);
+  ASSERT_TRUE(c) << message(c);
+  EXPECT_EQ(c->tensors.size(), file->tensors().size() + 1);  // rope_freqs
+  const TensorInfo* k = file->find("model.layers.1.self_attn.k_proj.weight");
+  std::vector<float> before(2 * 16 * 96);
+  info(k->dtype).decode(k->bytes.data(), before.data(), before.size());
+  const auto after = rows(*find(*c, "blk.1.attn_k.weight"));
+  for (size_t head = 0; head < 2; ++head) {
+    for (size_t i = 0; i < 8; ++i) {
+      for (size_t half = 0; half < 2; ++half) {
+        const size_t from = (head * 16 + half * 8 + i) * 96, to = (head * 16 + 2 * i + half) * 96;
+        EXPECT_TRUE(std::equal(&before[from], &before[from] + 96, &after[to]));
+      }
+    }
+  }
+  EXPECT_TRUE(find(*c, "blk.1.attn_v.weight")->verbatim());
+}
+
+TEST(HfToGguf, QwenKeepsRowsBiasesAndTies) {
+  for (const char* name : {"golden/qwen2", "golden/qwen3"}) {
+    R1_TEST_DATA(path, name);
+    const auto file = WeightFile::open(path);
+    ASSERT_TRUE(file) << message(file);
+    const auto c = hf_to_gguf(*file);
+    ASSERT_TRUE(c) << message(c);
+    EXPECT_EQ(c->tensors.size(), file->tensors().size());
+    for (const SourceTensor& t : c->tensors) EXPECT_TRUE(t.verbatim()) << t.name;
+    const bool qwen3 = std::string_view(name).ends_with('3');
+    EXPECT_EQ(find(*c, "output.weight") == nullptr, qwen3);
+    EXPECT_EQ(find(*c, "blk.0.attn_q.bias") == nullptr, qwen3);
+    EXPECT_EQ(find(*c, "blk.0.attn_q_norm.weight") == nullptr, !qwen3);
+    EXPECT_EQ(std::get<float>(
+                  *find_key(c->metadata, qwen3 ? "qwen3.rope.freq_base" : "qwen2.rope.freq_base")),
+              qwen3 ? 1e6f : 1e4f);
+  }
+}
+
+// A llama of one layer whose heads have Llama 3.1's width; FP8 where told.
+void write_llama(const TemporaryFolder& folder, const char* config_more) {
+  folder.write("config.json",
+               fmt::format(R"({{"model_type": "llama", "num_hidden_layers": 1, "hidden_size": 4,
+    "num_attention_heads": 1, "head_dim": 128, "intermediate_size": 4, "vocab_size": 2, "rms_norm_eps": 1e-5,
+    "max_position_embeddings": 131072, "rope_theta": 500000.0, "tie_word_embeddings": true {}}})",
+                           config_more));
+  static const std::vector<float> zeros(128 * 4);
+  std::vector<TensorInfo> tensors;
+  const auto add = [&](std::string name, std::vector<int64_t> shape) {
+    const int64_t n = shape.size() == 2 ? shape[0] * shape[1] : shape[0];
+    tensors.push_back({std::move(name), DType::kF32, std::move(shape),
+                       std::as_bytes(std::span(zeros)).first(static_cast<size_t>(n) * 4)});
+  };
+  add("model.embed_tokens.weight", {2, 4});
+  add("model.norm.weight", {4});
+  for (const char* name : {"input_layernorm", "post_attention_layernorm"})
+    add(fmt::format("model.layers.0.{}.weight", name), {4});
+  for (const char* name : {"q", "k", "v"})
+    add(fmt::format("model.layers.0.self_attn.{}_proj.weight", name), {128, 4});
+  add("model.layers.0.self_attn.o_proj.weight", {4, 128});
+  for (const char* name : {"gate", "up", "down"})
+    add(fmt::format("model.layers.0.mlp.{}_proj.weight", name), {4, 4});
+  ASSERT_TRUE(write_safetensors(folder.path("model.safetensors"), tensors));
+}
+
+TEST(HfToGguf, RopeDivisorsOfLlama31) {
+  const TemporaryFolder folder;
+  write_llama(folder,
+              R"(, "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                         "high_freq_factor": 4.0, "original_max_position_embeddings": 8192})");
+  const auto file = WeightFile::open(folder.path(""));
+  ASSERT_TRUE(file) << message(file);
+  const auto c = hf_to_gguf(*file);
+  ASSERT_TRUE(c) << message(c);
+  const auto divisors = rows(*find(*c, "rope_freqs.weight"));
+  ASSERT_EQ(divisors.size(), 64u);
+  constexpr float kRamp[] = {1.2075f, 1.5534f, 2.0263f, 2.6945f, 3.6843f, 5.2573f};
+  for (size_t i = 0; i < 64; ++i)
+    EXPECT_NEAR(divisors[i], i < 29 ? 1 : i < 35 ? kRamp[i - 29] : 8, 5e-5) << i;
+}
+
+TEST(HfToGguf, SaysWhatItCannotConvert) {
+  const TemporaryFolder folder;
+  const auto refused = [&](const char* more) {
+    write_llama(folder, more);
+    const auto file = WeightFile::open(folder.path(""));
+    return file ? message(hf_to_gguf(*file)) : message(file);
+  };
+  EXPECT_EQ(refused(""), "");
+  EXPECT_SAYS(refused(R"(, "rope_scaling": {"rope_type": "longrope", "factor": 2})"),
+              "type 'longrope' cannot be converted");
+  EXPECT_SAYS(refused(R"(, "rope_scaling": {"rope_type": "llama3", "factor": 2})"),
+              "no rope_scaling.low_freq_factor");
+  EXPECT_SAYS(refused(R"(, "hidden_act": "gelu")"), "hidden_act 'gelu'");
+  R1_TEST_DATA(path, "golden/deepseek_v3");
+  const auto file = WeightFile::open(path);
+  ASSERT_TRUE(file) << message(file);
+  EXPECT_SAYS(message(hf_to_gguf(*file)), "model_type 'deepseek_v3' cannot be converted");
+}
+
+TEST(GgufTokenizer, EveryFamily) {
+  constexpr struct {
+    const char *folder, *pre;
+    int64_t vocab_size;
+    size_t merges;
+    int bos, eos;
+  } kCases[] = {{"deepseek-v3", "deepseek-v3", 129280, 127741, 0, 1},
+                {"deepseek-r1-distill-qwen", "qwen2", 151936, 151387, 151646, 151643},
+                {"llama-3", "llama-bpe", 128256, 280147, 128000, 128009},
+                {"smollm2", "smollm", 49152, 48900, -1, -1}};
+  for (const auto& want : kCases) {
+    SCOPED_TRACE(want.folder);
+    R1_TEST_DATA(path, std::string("tokenizers/") + want.folder);
+    const TemporaryFolder folder;
+    folder.write("config.json", "{}");
+    folder.write("tokenizer.json", read_test_file(path + "/tokenizer.json.gz"));
+    if (file_exists(path + "/tokenizer_config.json")) {
+      folder.write("tokenizer_config.json", read_test_file(path + "/tokenizer_config.json"));
+    }
+    const auto file = WeightFile::open(folder.path(""));
+    ASSERT_TRUE(file) << message(file);
+    GgufMetadata m;
+    const auto added = add_tokenizer(*file, want.vocab_size, m);
+    ASSERT_TRUE(added) << message(added);
+    EXPECT_EQ(std::get<std::string>(*find_key(m, "tokenizer.ggml.pre")), want.pre);
+    const auto& tokens = std::get<std::vector<std::string>>(
+        std::get<GgufArray>(*find_key(m, "tokenizer.ggml.tokens")).items);
+    EXPECT_EQ(tokens.size(), static_cast<size_t>(want.vocab_size));
+    EXPECT_EQ(std::get<std::vector<std::string>>(
+                  std::get<GgufArray>(*find_key(m, "tokenizer.ggml.merges")).items)
+                  .size(),
+              want.merges);
+    const auto id = [&](const char* key) {
+      const GgufValue* value = find_key(m, key);
+      return value ? static_cast<int>(std::get<uint32_t>(*value)) : -1;
+    };
+    EXPECT_EQ(id("tokenizer.ggml.bos_token_id"), want.bos);
+    EXPECT_EQ(id("tokenizer.ggml.eos_token_id"), want.eos);
+  }
+}
+
+TEST(GgufTokenizer, NoneWhereThereIsNone) {
+  const TemporaryFolder folder;
+  folder.write("config.json", "{}");
+  const auto file = WeightFile::open(folder.path(""));
+  GgufMetadata m;
+  ASSERT_TRUE(add_tokenizer(*file, 16, m));
+  EXPECT_EQ(std::get<std::string>(*find_key(m, "tokenizer.ggml.model")), "none");
+}
+
+TEST(GgufTokenizer, RefusesIdsBeyondTheModelAndUnknownFamilies) {
+  const TemporaryFolder folder;
+  folder.write("config.json", "{}");
+  const auto refused = [&](const char* tokenizer) {
+    folder.write("tokenizer.json", tokenizer);
+    GgufMetadata m;
+    return message(add_tokenizer(*WeightFile::open(folder.path("")), 4, m));
+  };
+  constexpr const char* kByteLevel = R"({"pre_tokenizer": {"type": "ByteLevel", "use_regex": true},
+      "model": {"type": "BPE", "vocab": {"a": 4000000000}, "merges": []}})";
+  EXPECT_SAYS(refused(kByteLevel), "token 'a' has the id 4000000000, the model has 4 of them");
+  EXPECT_SAYS(
+      refused(
+          R"({"pre_tokenizer": {"type": "Whitespace"}, "model": {"type": "BPE", "vocab": {}, "merges": []}})"),
+      "pre_tokenizer is of no family");
+  EXPECT_SAYS(refused(R"({"model": {"type": "Unigram"}})"),
+              "model of type 'Unigram' cannot be converted");
+  EXPECT_SAYS(refused("{"), "tokenizer.json: not valid JSON");
+}
+
+}  // namespace
+}  // namespace r1
