@@ -85,8 +85,7 @@ Bpe::Bpe(Vocab vocab, Merges merges, Alphabet alphabet, const std::vector<bool>&
       merges_(std::move(merges)),
       alphabet_(std::move(alphabet)),
       stand_in_texts_(alphabet_.stand_ins.size()),
-      whole_(std::make_unique<std::atomic<Whole>[]>(vocab_.size())),
-      ignore_merges_(ignore_merges) {
+      whole_(std::make_unique<std::atomic<Whole>[]>(vocab_.size())) {
   for (const auto& [text, id] : alphabet_.stand_ins) {
     stand_in_texts_[static_cast<size_t>(id) - vocab_.size()] = text;
   }

@@ -55,7 +55,6 @@ class Bpe {
   Alphabet alphabet_;
   std::vector<std::string_view> stand_in_texts_;  // by id - vocab size; into alphabet_
   std::unique_ptr<std::atomic<Whole>[]> whole_;
-  bool ignore_merges_ = false;
 };
 
 }  // namespace r1
