@@ -17,12 +17,15 @@ constexpr int kMaxNesting = 100;
 constexpr int kMaxChain = 32;  // accesses, calls or filters in a row, which nest to the left
 
 struct Expression;
+struct NamedExpression;
+struct DictEntry;
+struct Operand;
 using ExpressionPtr = std::unique_ptr<Expression>;
 using Expressions = std::vector<Expression>;
 
 struct CallArguments {
   Expressions positional;
-  std::vector<std::pair<std::string, Expression>> named;
+  std::vector<NamedExpression> named;
   ExpressionPtr rest, named_rest;  // *rest, **named_rest; may be null
 };
 
@@ -38,7 +41,7 @@ struct ListDisplay {
   bool tuple;
 };
 struct DictDisplay {
-  std::vector<std::pair<Expression, Expression>> items;
+  std::vector<DictEntry> items;
 };
 struct Attribute {
   ExpressionPtr object;
@@ -74,11 +77,11 @@ struct Not {
 };
 struct Arithmetic {
   ExpressionPtr first;
-  std::vector<std::pair<Operator, Expression>> rest;
+  std::vector<Operand> rest;
 };  // from left to right
 struct Comparison {
   ExpressionPtr first;
-  std::vector<std::pair<Operator, Expression>> rest;
+  std::vector<Operand> rest;
 };  // a < b < c
 struct Concatenation {
   Expressions parts;
@@ -97,6 +100,18 @@ struct Expression {
                Invocation, FilterUse, TestUse, Negation, Not, Arithmetic, Comparison, Concatenation,
                Logic, Conditional>
       kind;
+};
+
+struct NamedExpression {
+  std::string name;
+  Expression value;
+};
+struct DictEntry {
+  Expression key, value;
+};
+struct Operand {  // with the operator before it
+  Operator op;
+  Expression value;
 };
 
 struct Statement;

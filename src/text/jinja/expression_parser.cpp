@@ -160,17 +160,17 @@ Expression ExpressionParser::comparison() {
     bool found = false;
     for (const auto& [text, op] : kOperators) {
       if (!skip(text)) continue;
-      result.rest.emplace_back(op, sum());
+      result.rest.push_back({op, sum()});
       found = true;
       break;
     }
     if (found) continue;
     if (skip_name("in")) {
-      result.rest.emplace_back(Operator::kIn, sum());
+      result.rest.push_back({Operator::kIn, sum()});
     } else if (at_name("not") && at_name("in", 1)) {
       next();
       next();
-      result.rest.emplace_back(Operator::kNotIn, sum());
+      result.rest.push_back({Operator::kNotIn, sum()});
     } else {
       break;
     }
@@ -188,7 +188,7 @@ Expression ExpressionParser::chain(
     found = false;
     for (const auto& [text, op] : operators) {
       if (!skip(text)) continue;
-      result.rest.emplace_back(op, operand());
+      result.rest.push_back({op, operand()});
       found = true;
       break;
     }
@@ -290,7 +290,7 @@ Expression ExpressionParser::dict() {
   while (!at("}")) {
     Expression key = expression();
     expect(":");
-    result.items.emplace_back(std::move(key), expression());
+    result.items.push_back({std::move(key), expression()});
     if (!at("}")) expect(",");
   }
   expect("}");
@@ -362,7 +362,7 @@ CallArguments ExpressionParser::arguments() {
       check(!result.named_rest);
       std::string name = next().text;
       next();
-      result.named.emplace_back(std::move(name), expression());
+      result.named.push_back({std::move(name), expression()});
     } else {
       check(!result.rest && !result.named_rest && result.named.empty());
       result.positional.push_back(expression());
