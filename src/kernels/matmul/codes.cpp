@@ -45,7 +45,16 @@ void read_mxfp4(const BlockMXFP4& block, Codes& codes) {
 
 // The two low bits of 256 codes, in the order of Q2_K and Q3_K.
 void read_pairs(const uint8_t* qs, uint8_t* q) {
-  for (int i = 0; i < 256; ++i) q[i] = (qs[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2)) & 3;
+  for (int g = 0; g < 8; ++g) {  // of 32: half g / 4, shift 2 (g % 4)
+    for (int l = 0; l < 32; ++l) q[32 * g + l] = (qs[32 * (g / 4) + l] >> (2 * (g % 4))) & 3;
+  }
+}
+
+// Bit g of byte l is bit `to` of code 32 g + l.
+void add_bits(const uint8_t* bits, int to, uint8_t* q) {
+  for (int g = 0; g < 8; ++g, q += 32) {
+    for (int l = 0; l < 32; ++l) q[l] = static_cast<uint8_t>(q[l] | ((bits[l] >> g) & 1) << to);
+  }
 }
 
 void read_q2_k(const BlockQ2_K& block, Codes& codes) {
@@ -61,9 +70,7 @@ void read_q2_k(const BlockQ2_K& block, Codes& codes) {
 void read_q3_k(const BlockQ3_K& block, Codes& codes) {
   codes.d = block.d;
   read_pairs(block.qs, codes.q);
-  for (int i = 0; i < 256; ++i) {
-    codes.q[i] = static_cast<uint8_t>(codes.q[i] | ((block.hmask[i % 32] >> (i / 32)) & 1) << 2);
-  }
+  add_bits(block.hmask, 2, codes.q);
   for (int s = 0; s < 16; ++s) {
     codes.scales[s] = static_cast<int8_t>(unpack_scale_q3k(block.scales, s) - 32);
   }
@@ -76,9 +83,7 @@ void read_q45_k(const std::byte* at, Codes& codes) {
   codes.m = block.dmin;
   for (int g = 0; g < 4; ++g) read_nibbles(block.qs + 32 * g, 32, codes.q + 64 * g);
   if constexpr (requires { block.qh; }) {
-    for (int i = 0; i < 256; ++i) {
-      codes.q[i] = static_cast<uint8_t>(codes.q[i] | ((block.qh[i % 32] >> (i / 32)) & 1) << 4);
-    }
+    add_bits(block.qh, 4, codes.q);
   }
   for (int s = 0; s < 8; ++s) {
     int scale, min;
@@ -93,9 +98,11 @@ void read_q6_k(const BlockQ6_K& block, Codes& codes) {
   for (int half = 0; half < 2; ++half) {
     uint8_t* q = codes.q + 128 * half;
     read_nibbles(block.ql + 64 * half, 64, q);
-    for (int i = 0; i < 128; ++i) {
-      const int high = (block.qh[32 * half + i % 32] >> (i / 32 * 2)) & 3;
-      q[i] = static_cast<uint8_t>(q[i] | high << 4);
+    for (int g = 0; g < 4; ++g, q += 32) {
+      for (int l = 0; l < 32; ++l) {
+        const int high = (block.qh[32 * half + l] >> (2 * g)) & 3;
+        q[l] = static_cast<uint8_t>(q[l] | high << 4);
+      }
     }
   }
   for (int s = 0; s < 16; ++s) codes.scales[s] = block.scales[s];

@@ -128,9 +128,6 @@ struct Int8Product {
           case 2:
             tile<2>(group, cols, x, n, sums);
             break;
-          case 3:
-            tile<3>(group, cols, x, n, sums);
-            break;
           case 4:
             tile<4>(group, cols, x, n, sums);
             break;
