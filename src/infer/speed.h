@@ -56,7 +56,8 @@ class SpeedTest {
   KvPages pages_;
 };
 
-// 1e9 bytes per second read from memory by `threads` threads at once: the median of five probes.
+// 1e9 bytes per second read from memory by `threads` threads at once: the best of several probes, as
+// whatever else runs only takes away.
 double machine_read_gbps(int threads);
 // The sum over `threads` threads at once of what one of them measures.
 double sum_over_threads(int threads, const std::function<double()>& probe);
