@@ -1,10 +1,21 @@
-// Templates and what Jinja2 3.1.6 renders from them, set up as Hugging Face transformers does (sandboxed, trim_blocks,
-// lstrip_blocks, loopcontrols, plain-JSON tojson, a generation tag); null: it raises an error.
+// Templates and what Jinja2 3.1.6 renders from them, set up as Hugging Face transformers does
+// (sandboxed, trim_blocks, lstrip_blocks, loopcontrols, plain-JSON tojson, a generation tag); null:
+// it raises an error.
 #pragma once
 
 namespace r1::jinja {
 
-inline constexpr const char* kLanguageVariables = "{\"s\": \"Hello, Wörld\", \"n\": 5, \"f\": 2.5, \"t\": true, \"z\": null, \"l\": [3, 1, 2], \"d\": {\"b\": 2, \"a\": 1}, \"msgs\": [{\"role\": \"system\", \"content\": \"Be kind\"}, {\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": null, \"calls\": [{\"name\": \"f\", \"args\": {\"x\": 1}}]}, {\"role\": \"User\", \"content\": \"bye\", \"n\": 2}], \"words\": [\"b\", \"A\", \"c\", \"a\"], \"nested\": [[1, 2], [3, 4]], \"empty\": [], \"text\": \"  two words\\n\", \"fl\": [1.0, 0.1, 1e+20, 1e-07, 100.0, 1e+16, 123456.789], \"u\": \"日本語😀\", \"q\": \"it's \\\"q\\\"\", \"ctl\": \"a\\tb\\\\\\u0001\302\240\", \"schema\": {\"type\": \"object\", \"properties\": {\"x\": {\"type\": \"string\"}}, \"required\": []}, \"tree\": [{\"v\": 1, \"kids\": [{\"v\": 2, \"kids\": [{\"v\": 3, \"kids\": []}]}, {\"v\": 4, \"kids\": []}]}]}";
+inline constexpr const char* kLanguageVariables =
+    "{\"s\": \"Hello, Wörld\", \"n\": 5, \"f\": 2.5, \"t\": true, \"z\": null, \"l\": [3, 1, 2], "
+    "\"d\": {\"b\": 2, \"a\": 1}, \"msgs\": [{\"role\": \"system\", \"content\": \"Be kind\"}, "
+    "{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": null, "
+    "\"calls\": [{\"name\": \"f\", \"args\": {\"x\": 1}}]}, {\"role\": \"User\", \"content\": "
+    "\"bye\", \"n\": 2}], \"words\": [\"b\", \"A\", \"c\", \"a\"], \"nested\": [[1, 2], [3, 4]], "
+    "\"empty\": [], \"text\": \"  two words\\n\", \"fl\": [1.0, 0.1, 1e+20, 1e-07, 100.0, 1e+16, "
+    "123456.789], \"u\": \"日本語😀\", \"q\": \"it's \\\"q\\\"\", \"ctl\": "
+    "\"a\\tb\\\\\\u0001\302\240\", \"schema\": {\"type\": \"object\", \"properties\": {\"x\": "
+    "{\"type\": \"string\"}}, \"required\": []}, \"tree\": [{\"v\": 1, \"kids\": [{\"v\": 2, "
+    "\"kids\": [{\"v\": 3, \"kids\": []}]}, {\"v\": 4, \"kids\": []}]}]}";
 
 struct LanguageCase {
   const char *source, *rendered;
