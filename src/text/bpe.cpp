@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <queue>
 
 #include "text/unicode.h"
@@ -32,8 +33,30 @@ size_t merge_short(const Merges& merges, int32_t* ids, size_t n) {
   return n;
 }
 
-// A heap of (rank, position) over a linked list. A heap entry is stale, and dropped, if the pair
-// that now starts at its position has another rank.
+// Pairs that may merge, as rank << 32 | position, the lowest first: those of the beginning sorted
+// once, those that merges make in a heap.
+class Queue {
+ public:
+  explicit Queue(std::vector<uint64_t> first) : first_(std::move(first)) {
+    std::sort(first_.begin(), first_.end());
+  }
+  void push(uint64_t entry) { later_.push(entry); }
+  std::optional<uint64_t> pop() {
+    if (at_ < first_.size() && (later_.empty() || first_[at_] < later_.top())) return first_[at_++];
+    if (later_.empty()) return std::nullopt;
+    const uint64_t top = later_.top();
+    later_.pop();
+    return top;
+  }
+
+ private:
+  std::vector<uint64_t> first_;
+  size_t at_ = 0;
+  std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> later_;
+};
+
+// The queue over a linked list. An entry is stale, and dropped, if the pair that now starts at its
+// position has another rank.
 size_t merge_long(const Merges& merges, int32_t* ids, size_t n) {
   struct Node {
     int32_t id;
@@ -41,27 +64,25 @@ size_t merge_long(const Merges& merges, int32_t* ids, size_t n) {
     Merge merge;  // the rule for this node and the next
   };
   std::vector<Node> nodes(n);
-  std::vector<uint64_t> entries;
-  entries.reserve(n);
+  std::vector<uint64_t> first;
+  first.reserve(n);
   for (uint32_t i = 0; i < n; ++i) {
     const bool last = i + 1 == n;
     nodes[i] = {ids[i], i == 0 ? kEnd : i - 1, last ? kEnd : i + 1,
                 last ? Merge{} : merges.find(ids[i], ids[i + 1])};
     if (nodes[i].merge.rank != Merge::kNever) {
-      entries.push_back(uint64_t{nodes[i].merge.rank} << 32 | i);
+      first.push_back(uint64_t{nodes[i].merge.rank} << 32 | i);
     }
   }
-  std::priority_queue heap(std::greater<uint64_t>(), std::move(entries));
-
+  Queue queue(std::move(first));
   const auto pair_up = [&](uint32_t at) {
     Node& node = nodes[at];
     node.merge = node.next == kEnd ? Merge{} : merges.find(node.id, nodes[node.next].id);
-    if (node.merge.rank != Merge::kNever) heap.push(uint64_t{node.merge.rank} << 32 | at);
+    if (node.merge.rank != Merge::kNever) queue.push(uint64_t{node.merge.rank} << 32 | at);
   };
-  while (!heap.empty()) {
-    const auto at = static_cast<uint32_t>(heap.top());
-    const auto rank = static_cast<uint32_t>(heap.top() >> 32);
-    heap.pop();
+  while (const auto entry = queue.pop()) {
+    const auto at = static_cast<uint32_t>(*entry);
+    const auto rank = static_cast<uint32_t>(*entry >> 32);
     Node& node = nodes[at];
     if (node.merge.rank != rank) continue;
     node.id = node.merge.id;
