@@ -62,7 +62,7 @@ Result<void> run(const Options& o) {
   ThreadPool threads(o.threads > 0 ? o.threads : available_cores());
   std::optional<Progress> bar;
   const auto progress = [&](uint64_t done, uint64_t total) {
-    if (!bar) bar.emplace(fmt::format("to {}", mix->name), total);
+    if (!bar) bar.emplace(fmt::format("to {}", mix->name), total, ProgressUnit::kCount);
     bar->update(done);
   };
   auto summary = quantize(in, o.out, *mix, threads, progress);

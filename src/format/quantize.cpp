@@ -7,13 +7,13 @@
 
 #include "format/checkpoint.h"
 #include "format/gguf_writer.h"
+#include "format/importance.h"
 
 namespace r1 {
 namespace {
 
 constexpr uint64_t kSlabElements = 16 << 20;   // decoded, encoded and written at a time
 constexpr uint64_t kRangeElements = 64 << 10;  // a thread's share: its F32 values stay in cache
-constexpr size_t kGroup = 32;                  // weights whose importance is reckoned together
 constexpr uint32_t kQuantizationVersion = 2;   // of ggml's block layouts
 
 // Steps and offsets are F16, and so are the elements of F16 itself.
@@ -48,28 +48,21 @@ Error unfit(const SourceTensor& t, DType type, int64_t element) {
                t.name, element, row, col, value, info(type).name, largest(type));
 }
 
-// How much the error of each of n weights counts: a large one, which moves the output most, up to
-// several times a small one. Judged by perplexity; least squares alone clips the large ones.
-void weigh(const float* values, size_t n, float* importance) {
-  for (size_t group = 0; group < n; group += kGroup) {
-    const size_t end = std::min(group + kGroup, n);
-    float squares = 0;
-    for (size_t i = group; i < end; ++i) squares += values[i] * values[i];
-    const float rms = std::sqrt(squares / static_cast<float>(end - group));
-    // Relative to the group, so that the products stay far from the ends of F32.
-    for (size_t i = group; i < end; ++i)
-      importance[i] = rms > 0 ? 1 + std::fabs(values[i]) / rms : 1;
-  }
-}
+// A tensor on its way to its new type.
+struct Rewrite {
+  const SourceTensor& tensor;
+  DType type;
+  std::vector<float> norm{};  // the weights of the norm before it, or empty: importance.h
+
+  bool verbatim() const { return tensor.verbatim() && tensor.stored->dtype == type; }
+  int64_t row_bytes() const { return tensor.cols() / info(type).block * info(type).block_bytes; }
+};
 
 // Rows [begin, end) into `blocks` by all threads: encoded, or as they are where their type stays.
-Result<void> encode_rows(const SourceTensor& t, DType type, int64_t begin, int64_t end,
-                         ThreadPool& threads, std::byte* blocks) {
-  const DTypeInfo& to = info(type);
-  const int64_t cols = t.cols();
-  const int64_t row_bytes = cols / to.block * to.block_bytes;
-  const bool verbatim = t.verbatim() && t.stored->dtype == type;
-  const float limit = verbatim ? std::numeric_limits<float>::max() : largest(type);
+Result<void> encode_rows(const Rewrite& to, int64_t begin, int64_t end, ThreadPool& threads,
+                         std::byte* blocks) {
+  const int64_t cols = to.tensor.cols(), row_bytes = to.row_bytes();
+  const float limit = to.verbatim() ? std::numeric_limits<float>::max() : largest(to.type);
   std::atomic<int64_t> bad = std::numeric_limits<int64_t>::max();
   const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kRangeElements) / cols);
   threads.parallel_for(end - begin, grain, [&](int64_t from, int64_t until) {
@@ -78,41 +71,52 @@ Result<void> encode_rows(const SourceTensor& t, DType type, int64_t begin, int64
     for (int64_t row = from; row < until; row += grain) {
       const int64_t stop = std::min(row + grain, until);
       const auto n = static_cast<size_t>((stop - row) * cols);
-      t.read_rows(begin + row, begin + stop, values.data());
+      to.tensor.read_rows(begin + row, begin + stop, values.data());
       if (const size_t i = first_unfit(values.data(), n, limit); i < n) {
         const int64_t element = (begin + row) * cols + static_cast<int64_t>(i);
         for (int64_t seen = bad; element < seen && !bad.compare_exchange_weak(seen, element);) {
         }
         return;
       }
-      if (verbatim) {
-        std::copy_n(t.stored->bytes.data() + (begin + row) * row_bytes, (stop - row) * row_bytes,
-                    blocks + row * row_bytes);
+      std::byte* out = blocks + row * row_bytes;
+      if (to.verbatim()) {
+        const std::byte* in = to.tensor.stored->bytes.data() + (begin + row) * row_bytes;
+        std::copy_n(in, (stop - row) * row_bytes, out);
       } else {
-        weigh(values.data(), n, importance.data());
-        to.encode(values.data(), blocks + row * row_bytes, n, importance.data());
+        weigh(std::span(values).first(n), to.norm, static_cast<size_t>(cols), importance.data());
+        info(to.type).encode(values.data(), out, n, importance.data());
       }
     }
   });
-  if (bad != std::numeric_limits<int64_t>::max()) return unfit(t, type, bad);
+  if (bad != std::numeric_limits<int64_t>::max()) return unfit(to.tensor, to.type, bad);
   return {};
 }
 
-Result<void> write_tensor(const SourceTensor& t, DType type, ThreadPool& threads,
-                          GgufWriter& writer, FunctionRef<void(double)> done) {
-  const DTypeInfo& to = info(type);
-  const int64_t rows = t.rows(), cols = t.cols();
-  const int64_t slab = std::clamp<int64_t>(
-      static_cast<int64_t>(kSlabElements) / std::max<int64_t>(cols, 1), 1, rows);
-  std::vector<std::byte> blocks(static_cast<size_t>(slab * (cols / to.block * to.block_bytes)));
+Result<void> write_tensor(const Rewrite& to, ThreadPool& threads, GgufWriter& writer,
+                          FunctionRef<void(double)> done) {
+  const int64_t rows = to.tensor.rows();
+  const int64_t slab =
+      std::clamp<int64_t>(static_cast<int64_t>(kSlabElements) / to.tensor.cols(), 1, rows);
+  std::vector<std::byte> blocks(static_cast<size_t>(slab * to.row_bytes()));
   for (int64_t row = 0; row < rows; row += slab) {
     const int64_t end = std::min(row + slab, rows);
-    R1_DO(encode_rows(t, type, row, end, threads, blocks.data()));
-    R1_DO(writer.write(std::span(blocks).first(
-        static_cast<size_t>((end - row) * (cols / to.block * to.block_bytes)))));
+    R1_DO(encode_rows(to, row, end, threads, blocks.data()));
+    const auto written = static_cast<size_t>((end - row) * to.row_bytes());
+    R1_DO(writer.write(std::span(blocks).first(written)));
     done(static_cast<double>(end) / static_cast<double>(rows));
   }
   return {};
+}
+
+// The weights of the norm before a tensor, where there is one as wide as its rows.
+std::vector<float> norm_before(const Checkpoint& checkpoint, const SourceTensor& t, bool tied) {
+  const std::string name = input_norm(t.name, tied);
+  const auto norm = std::find_if(checkpoint.tensors.begin(), checkpoint.tensors.end(),
+                                 [&](const SourceTensor& other) { return other.name == name; });
+  if (norm == checkpoint.tensors.end() || norm->shape != std::vector{t.cols()}) return {};
+  std::vector<float> weights(static_cast<size_t>(t.cols()));
+  norm->read_rows(0, 1, weights.data());
+  return weights;
 }
 
 }  // namespace
@@ -120,21 +124,21 @@ Result<void> write_tensor(const SourceTensor& t, DType type, ThreadPool& threads
 Result<QuantizeSummary> quantize(const WeightFile& in, const std::string& out, const Mix& mix,
                                  ThreadPool& threads, QuantizeProgress progress) {
   R1_TRY(Checkpoint checkpoint, read_checkpoint(in));
-  const MixModel model{checkpoint.n_layers,
-                       std::none_of(checkpoint.tensors.begin(), checkpoint.tensors.end(),
-                                    [](const auto& t) { return t.name == "output.weight"; })};
+  const bool tied = std::none_of(checkpoint.tensors.begin(), checkpoint.tensors.end(),
+                                 [](const auto& t) { return t.name == "output.weight"; });
   checkpoint.metadata.emplace_back("general.file_type", mix.file_type);
-  if (info(mix.base).block > 1)
+  if (info(mix.base).block > 1) {
     checkpoint.metadata.emplace_back("general.quantization_version", kQuantizationVersion);
+  }
 
   QuantizeSummary summary;
   std::vector<GgufTensor> declared;
-  uint64_t total = 0;
   for (const SourceTensor& t : checkpoint.tensors) {
-    const TypeChoice choice = choose_type(mix, model, t.name, t.shape);
+    const TypeChoice choice = choose_type(mix, {checkpoint.n_layers, tied}, t.name, t.shape);
     declared.push_back({t.name, choice.type, t.shape});
-    if (choice.type != choice.wanted)
+    if (choice.type != choice.wanted) {
       summary.fallbacks[{choice.wanted, choice.type}].push_back(t.name);
+    }
     const auto rows = static_cast<uint64_t>(t.rows()), cols = static_cast<uint64_t>(t.cols());
     const uint64_t bytes = stored_bytes(choice.type, rows, cols).value_or(0);
     auto& share = summary.types[choice.type];
@@ -142,18 +146,19 @@ Result<QuantizeSummary> quantize(const WeightFile& in, const std::string& out, c
     share.bytes += bytes;
     summary.tensor_bytes += bytes;
     summary.parameters += rows * cols;
-    if (t.stored) total += t.stored->bytes.size();
   }
 
   R1_TRY(auto writer, GgufWriter::create(out, checkpoint.metadata, declared));
   uint64_t before = 0;
   for (size_t i = 0; i < declared.size(); ++i) {
     const SourceTensor& t = checkpoint.tensors[i];
-    const uint64_t bytes = t.stored ? t.stored->bytes.size() : 0;
-    R1_DO(write_tensor(t, declared[i].dtype, threads, writer, [&](double part) {
-      progress(before + static_cast<uint64_t>(part * static_cast<double>(bytes)), total);
+    const Rewrite to{t, declared[i].dtype, norm_before(checkpoint, t, tied)};
+    const auto elements = static_cast<uint64_t>(t.rows() * t.cols());
+    R1_DO(write_tensor(to, threads, writer, [&](double part) {
+      const double done = part * static_cast<double>(elements);
+      progress(before + static_cast<uint64_t>(done), summary.parameters);
     }));
-    before += bytes;
+    before += elements;
   }
   R1_TRY(summary.file_bytes, writer.finish());
   return summary;

@@ -31,7 +31,7 @@ struct QuantizeSummary {
   }
 };
 
-// Bytes of the input's tensors done so far, and in all.
+// Weights done so far, and in all.
 using QuantizeProgress = FunctionRef<void(uint64_t done, uint64_t total)>;
 
 // Refuses tensors that hold NaN, infinity, or numbers the type cannot hold, naming tensor and
