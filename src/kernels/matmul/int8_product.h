@@ -21,7 +21,7 @@ struct Int8Product {
   static constexpr int kRows = Set::kRows;
   static constexpr int kTokens = 32;  // tokens that share the unpacking of a chunk
   static constexpr int kAhead =
-      8192;  // bytes that weights are prefetched before use: into the next rows
+      12288;  // bytes that weights are prefetched before use: into the next rows
   static constexpr int kChunks = f.block / 32;
   static constexpr int kSubsInChunk = 32 / f.sub;
   using Packed = Planes<type, kRows>;
@@ -59,6 +59,13 @@ struct Int8Product {
     Int mins[8];  // of two sub-blocks: 16-bit pairs of all rows
   };
 
+  template <int n_bytes>
+  R1_INLINE static void prefetch(const uint8_t* from) {
+    unroll<(n_bytes + 63) / 64>([&](auto line) R1_INLINE {
+      _mm_prefetch(reinterpret_cast<const char*>(from) + 64 * line, _MM_HINT_T0);
+    });
+  }
+
   // y [n] of one row group, all rows in a register; n == kN where that is not 0.
   template <int kN>
   static void tile(const uint8_t* chunk, int64_t cols, const std::byte* x, int n, Float* y) {
@@ -75,6 +82,7 @@ struct Int8Product {
     for (int64_t b = 0; b < cols / f.block; ++b, scales += Packed::kBlockBytes) {
       Int dots[kMost];
       if constexpr (f.block == 256) each([&](auto t) R1_INLINE { dots[t] = Set::zero(); });
+      prefetch<Packed::kBlockBytes>(scales + kAhead);
       const Block block(scales);
       const auto finish = [&](auto t, Int dot) R1_INLINE {
         const std::byte* token = x + stride * static_cast<size_t>(t);
@@ -82,9 +90,7 @@ struct Int8Product {
                            token + x_sums + X::kSumBytes * Packed::kSubs * b);
       };
       for (int64_t c = b * kChunks; c < (b + 1) * kChunks; ++c, chunk += Packed::kChunkBytes) {
-        unroll<(Packed::kChunkBytes + 63) / 64>([&](auto line) R1_INLINE {
-          _mm_prefetch(reinterpret_cast<const char*>(chunk) + kAhead + 64 * line, _MM_HINT_T0);
-        });
+        prefetch<Packed::kChunkBytes>(chunk + kAhead);
         unroll<Set::kParts>([&](auto part) R1_INLINE {
           Int w[8];  // step s: elements 4 s ... 4 s + 3 of every row
           Int scale[kSubsInChunk];

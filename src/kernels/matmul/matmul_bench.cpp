@@ -18,7 +18,7 @@ struct Shape {
 
 double read_gbps() {
   static const double best = [] {
-    const std::vector<std::byte> memory(size_t{512} << 20, std::byte{1});
+    const std::vector<std::byte> memory(size_t{256} << 20, std::byte{1});
     double fastest = 0;
     for (int i = 0; i < 5; ++i) fastest = std::max(fastest, memory_read_gbps(memory));
     return fastest;
@@ -27,7 +27,7 @@ double read_gbps() {
 }
 
 void multiply(benchmark::State& state, const MatmulKernel& kernel, Shape shape, int64_t n_tokens) {
-  constexpr size_t kBeyondCaches = size_t{128} << 20;
+  constexpr size_t kBeyondCaches = size_t{256} << 20;
   const size_t group_bytes = kernel.packed_bytes(shape.cols);
   const int64_t n_groups = (shape.rows + kernel.row_group - 1) / kernel.row_group;
   const size_t matrix_bytes = group_bytes * static_cast<size_t>(n_groups);
