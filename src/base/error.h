@@ -1,5 +1,6 @@
 // Result<T>: a value, or an Error that says what was wrong, the value, and what would work (law 7).
-// The world's faults travel as Result; our own faults stop at R1_CHECK, caught once in main and in each worker.
+// The world's faults travel as Result; our own faults stop at R1_CHECK, caught once in main and in
+// each worker.
 #pragma once
 
 #include <fmt/format.h>
@@ -62,14 +63,14 @@ class [[nodiscard]] Result<void> {
 // R1_DO(f()): the same without a value.
 #define R1_CONCAT_(a, b) a##b
 #define R1_CONCAT(a, b) R1_CONCAT_(a, b)
-#define R1_TRY_(tmp, declaration, expression)    \
-  auto tmp = (expression);                       \
-  if (!tmp) return std::move(tmp).error();       \
+#define R1_TRY_(tmp, declaration, expression) \
+  auto tmp = (expression);                    \
+  if (!tmp) return std::move(tmp).error();    \
   declaration = *std::move(tmp)
 #define R1_TRY(declaration, expression) \
   R1_TRY_(R1_CONCAT(r1_try_, __LINE__), declaration, expression)
-#define R1_DO(expression)                                              \
-  do {                                                                 \
+#define R1_DO(expression)                                                   \
+  do {                                                                      \
     if (auto r1_do = (expression); !r1_do) return std::move(r1_do).error(); \
   } while (false)
 
@@ -80,8 +81,8 @@ class CheckFailure : public std::logic_error {
 
 [[noreturn]] void check_failed(const char* file, int line, const char* condition);
 
-#define R1_CHECK(condition)                                             \
-  do {                                                                  \
+#define R1_CHECK(condition)                                               \
+  do {                                                                    \
     if (!(condition)) ::r1::check_failed(__FILE__, __LINE__, #condition); \
   } while (false)
 

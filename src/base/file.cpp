@@ -109,7 +109,8 @@ Result<void> AtomicFile::commit() {
   ::close(std::exchange(fd_, -1));
   // The new name itself must survive a power cut too.
   const auto parent = std::filesystem::path(path_).parent_path();
-  const Descriptor folder(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor folder(
+      ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.get() >= 0) ::fsync(folder.get());
   return {};
 }

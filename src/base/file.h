@@ -31,8 +31,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// Streams into a temporary beside `path`; commit() makes it durable and gives it its name. Without commit
-// nothing is left behind.
+// Streams into a temporary beside `path`; commit() makes it durable and gives it its name. Without
+// commit nothing is left behind.
 class AtomicFile {
  public:
   static Result<AtomicFile> create(const std::string& path);

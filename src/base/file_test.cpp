@@ -18,7 +18,9 @@ class FileTest : public testing::Test {
   }
 
  private:
-  std::filesystem::path folder_ = std::filesystem::path(testing::TempDir()) / "r1_file_test";
+  // One folder a test: tests run side by side.
+  std::filesystem::path folder_ = std::filesystem::path(testing::TempDir()) /
+                                  testing::UnitTest::GetInstance()->current_test_info()->name();
 };
 
 TEST_F(FileTest, AppearsWholeOrNotAtAll) {
@@ -47,7 +49,8 @@ TEST_F(FileTest, MapsWhatWasWritten) {
   auto file = MappedFile::open(path("m"));
   ASSERT_TRUE(file);
   const MappedFile moved = std::move(*file);
-  EXPECT_EQ(std::string(reinterpret_cast<const char*>(moved.bytes().data()), moved.bytes().size()), "mapped");
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(moved.bytes().data()), moved.bytes().size()),
+            "mapped");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-// SC11). A draw depends on (seed, stream, counter) alone, so it never depends on who drew before (law 1).
+// Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
+// 1, 2, 3", SC11). A draw depends on (seed, stream, counter) alone, so it never depends on who drew
+// before (law 1).
 #pragma once
 
 #include <array>

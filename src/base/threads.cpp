@@ -9,7 +9,7 @@
 namespace r1 {
 namespace {
 
-constexpr int kSpins = 4000;            // about 50 microseconds: longer than the gap between two ops
+constexpr int kSpins = 4000;  // about 50 microseconds: longer than the gap between two ops
 constexpr int64_t kRangesPerThread = 8;  // enough that threads of unequal speed finish together
 
 void relax() {

@@ -1,5 +1,6 @@
 // A pool for short parallel loops: workers spin briefly between loops, then sleep.
-// How a loop is split never changes a result: bodies write disjoint outputs and never share a sum (law 1).
+// How a loop is split never changes a result: bodies write disjoint outputs and never share a sum
+// (law 1).
 #pragma once
 
 #include <atomic>
@@ -23,9 +24,9 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Runs body(begin, end) over disjoint ranges that cover [0, n), each a multiple of `grain` long but for
-  // the last; threads take ranges as they become free. Returns when all are done and rethrows the first
-  // exception. One loop at a time; not reentrant.
+  // Runs body(begin, end) over disjoint ranges that cover [0, n), each a multiple of `grain` long
+  // but for the last; threads take ranges as they become free. Returns when all are done and
+  // rethrows the first exception. One loop at a time; not reentrant.
   void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
 
  private:
@@ -39,9 +40,9 @@ class ThreadPool {
 
   std::vector<std::thread> workers_;
   Loop loop_;
-  std::atomic<int64_t> next_{0};       // first index not taken yet
+  std::atomic<int64_t> next_{0};         // first index not taken yet
   std::atomic<uint32_t> generation_{0};  // odd bits never matter: any change starts a loop
-  std::atomic<int> busy_{0};           // workers that have not finished the current loop
+  std::atomic<int> busy_{0};             // workers that have not finished the current loop
   std::atomic<bool> stop_{false};
   std::mutex failure_mutex_;
   std::exception_ptr failure_;

@@ -64,15 +64,20 @@ Result<uint64_t> parse_bytes(std::string_view text) {
   for (const char c : text.substr(digits)) {
     unit += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   }
-  if (unit.ends_with("IB")) unit.resize(unit.size() - 2);
-  else if (unit.ends_with("B")) unit.resize(unit.size() - 1);
+  if (unit.ends_with("IB"))
+    unit.resize(unit.size() - 2);
+  else if (unit.ends_with("B"))
+    unit.resize(unit.size() - 1);
   static constexpr std::string_view kUnits = "KMGT";
-  const size_t power = unit.size() == 1 ? kUnits.find(unit) + 1 : 0;  // 0 again where there is none such
+  const size_t power =
+      unit.size() == 1 ? kUnits.find(unit) + 1 : 0;  // 0 again where there is none such
   const std::string number(text.substr(0, digits));
   char* end = nullptr;
-  const double bytes = std::strtod(number.c_str(), &end) * std::pow(1024.0, static_cast<double>(power));
+  const double bytes =
+      std::strtod(number.c_str(), &end) * std::pow(1024.0, static_cast<double>(power));
   if (number.empty() || *end || (power == 0 && !unit.empty()) || bytes >= 0x1.0p63) {
-    return error("'{}' is not a size: write a number with an optional K, M, G or T, as in 16G", text);
+    return error("'{}' is not a size: write a number with an optional K, M, G or T, as in 16G",
+                 text);
   }
   return static_cast<uint64_t>(bytes);
 }

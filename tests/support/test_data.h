@@ -1,4 +1,5 @@
-// Where tests find the real models, tokenizers and goldens: R1_DATA, or ../shared/data beside the project.
+// Where tests find the real models, tokenizers and goldens: R1_DATA, or ../shared/data beside the
+// project.
 #pragma once
 
 #include <gtest/gtest.h>
