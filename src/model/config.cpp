@@ -1,9 +1,6 @@
 #include "model/config.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
-#include <array>
 #include <type_traits>
 
 namespace r1 {
