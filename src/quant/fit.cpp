@@ -10,7 +10,8 @@
 namespace r1 {
 namespace {
 
-constexpr int kMaxRounds = 6;  // of least squares; most groups settle in two
+constexpr int kMaxRounds = 6;      // of least squares; most groups settle in two
+constexpr float kHopeless = 1.5f;  // a start this much worse than the best is not improved
 constexpr float kRounder =
     0x1.8p23f;  // adding and subtracting it rounds to the nearest integer, ties to even
 
@@ -75,7 +76,7 @@ struct Search {
       const Moments moments = measure(group, grid, levels);
       const bool better = moments.error < best.moments.error;
       if (better) best = {grid, moments};
-      if (!better && round > 0) return;
+      if (!better && (round > 0 || moments.error > kHopeless * best.moments.error)) return;
       if (best.moments.error == 0) return;
       grid = best_grid(moments, scaled, offset_limit);
     }
