@@ -158,6 +158,10 @@ class Builder {
     }
     for (const AddedToken& token : source_.added) {
       const auto id = static_cast<size_t>(token.id);
+      if (added_text_[id].data() != nullptr) {
+        return error("added_tokens: \"{}\" and \"{}\" have the same id {}", added_text_[id],
+                     token.text, id);
+      }
       model_.kinds[id] = token.special ? TokenKind::kControl : TokenKind::kUserDefined;
       added_text_[id] = token.text;
       AddedToken added = token;

@@ -197,6 +197,7 @@ TEST(Tokenizer, RefusesWhatItDoesNotKnow) {
   expect_refused(changed("/post_processor", {{"type", "BertProcessing"}}), "\"BertProcessing\"");
   expect_refused(changed("/added_tokens/0/surprise", true), "surprise");
   expect_refused(changed("/added_tokens/0/content", ""), "empty");
+  expect_refused(changed("/added_tokens/1", {{"id", 8}, {"content", "<t>"}}), "same id 8");
   for (const char* text : {"", "{", "[]", "{\"model\":5}", "{}{}", "\xFF"})
     EXPECT_FALSE(Tokenizer::from_json(text));
   const std::string whole = small_tokenizer().dump();
