@@ -1,5 +1,6 @@
-// Token bytes -> whole UTF-8 characters while streaming: holds the bytes of an incomplete character until the
-// rest arrives; what can never become one is replaced by U+FFFD, as Hugging Face's decoder does.
+// Token bytes -> whole UTF-8 characters while streaming: holds the bytes of an incomplete character
+// until the rest arrives; what can never become one is replaced by U+FFFD, as Hugging Face's
+// decoder does.
 #pragma once
 
 #include <string>
