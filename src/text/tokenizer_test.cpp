@@ -63,6 +63,52 @@ INSTANTIATE_TEST_SUITE_P(Families, Golden,
                          testing::Values("deepseek-v3", "deepseek-r1", "qwen3",
                                          "deepseek-r1-distill-qwen", "smollm2", "llama-3"));
 
+// The same vocabularies as GGUF holds them give the same ids.
+TEST(Tokenizer, GgufFamiliesEqualTheirOriginals) {
+  const std::pair<const char*, const char*> kPairs[] = {
+      {"deepseek-r1", "deepseek-v3"},
+      {"deepseek-r1-distill-qwen", "deepseek-r1-qwen"},
+      {"qwen3", "qwen2"},
+      {"llama-3", "llama-bpe"},
+      {"smollm2", "smollm"}};
+  for (const auto& [folder, pre] : kPairs) {
+    R1_TEST_DATA(path, std::string("tokenizers/") + folder + "/tokenizer.json.gz");
+    const json file = json::parse(read_test_file(path));
+    std::vector<std::string> tokens, merges;
+    std::vector<TokenKind> kinds;
+    const auto put = [&](size_t id, const std::string& text, TokenKind kind) {
+      if (id >= tokens.size()) tokens.resize(id + 1), kinds.resize(id + 1, TokenKind::kUnused);
+      tokens[id] = text;
+      kinds[id] = kind;
+    };
+    for (const auto& [text, id] : file["model"]["vocab"].items()) put(id, text, TokenKind::kNormal);
+    for (const json& t : file["added_tokens"]) {
+      put(t["id"], t["content"], t["special"] ? TokenKind::kControl : TokenKind::kUserDefined);
+    }
+    for (const json& rule : file["model"]["merges"]) {
+      merges.push_back(rule.is_string()
+                           ? rule.get<std::string>()
+                           : rule[0].get<std::string>() + " " + rule[1].get<std::string>());
+    }
+    VocabSpec spec;
+    spec.model = "gpt2";
+    spec.pre = pre;
+    spec.tokens.assign(tokens.begin(), tokens.end());
+    spec.merges.assign(merges.begin(), merges.end());
+    spec.kinds = kinds;
+    const auto tokenizer = Tokenizer::from_vocab(spec);
+    ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+    const std::string golden =
+        find_test_data(std::string("tokenizers/") + folder + "/golden.jsonl");
+    for (const std::string& line : split(read_test_file(golden), "\n")) {
+      if (line.empty()) continue;
+      const json entry = json::parse(line);
+      EXPECT_EQ(tokenizer->encode(entry["text"].get<std::string>(), true), entry["ids"].get<Ids>())
+          << pre << line;
+    }
+  }
+}
+
 // llama.cpp's 47 texts, ids by the original tokenizers.
 TEST(Tokenizer, IdsEqualLlamaCppVectors) {
   const std::pair<const char*, const char*> kPairs[] = {
