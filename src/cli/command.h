@@ -1,4 +1,5 @@
-// What a command is: one file that declares its options and returns what runs it, and one line in main.cpp.
+// What a command is: one file that declares its options and returns what runs it, and one line in
+// main.cpp.
 #pragma once
 
 #include <functional>

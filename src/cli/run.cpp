@@ -171,8 +171,9 @@ Run declare_run(CLI::App& app) {
   app.final_callback([o] {
     const GenerateParams p = o->conversation.parameters.over({}).generate;
     if (p.think_budget >= 0 && p.think_minimum > p.think_budget)
-      throw CLI::ValidationError(fmt::format("--think-minimum {}: must be at most --think-budget {}",
-                                             p.think_minimum, p.think_budget));
+      throw CLI::ValidationError(
+          fmt::format("--think-minimum {}: must be at most --think-budget {}", p.think_minimum,
+                      p.think_budget));
   });
   return [options] { return run_model(*options); };
 }
