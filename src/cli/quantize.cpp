@@ -37,16 +37,14 @@ void print_summary(const Options& o, const QuantizeSummary& s, double seconds) {
              format_bytes(s.file_bytes), format_count(s.parameters), s.bits_per_weight(),
              format_seconds(seconds));
   for (const auto& [type, share] : s.types) {
-    fmt::print("  {:<6} {:>5} tensors {:>10}\n", info(type).name, share.tensors,
-               format_bytes(share.bytes));
+    fmt::print("  {:<6} {:>5} {:<7} {:>10}\n", info(type).name, share.tensors,
+               share.tensors == 1 ? "tensor" : "tensors", format_bytes(share.bytes));
   }
   for (const auto& [types, names] : s.fallbacks) {
     const DTypeInfo &wanted = info(types.first), &written = info(types.second);
-    fmt::print(
-        "  {} of them became {}: their rows are no multiple of the {} elements of a {} block "
-        "({}{})\n",
-        names.size(), written.name, wanted.block, wanted.name, names.front(),
-        names.size() > 1 ? ", ..." : "");
+    fmt::print("  {} meant for {} fell back to {}, with rows of no multiple of {}: {}{}\n",
+               names.size(), wanted.name, written.name, wanted.block, names.front(),
+               names.size() > 1 ? ", ..." : "");
   }
 }
 

@@ -12,8 +12,8 @@ namespace {
 
 constexpr int kMaxRounds = 6;      // of least squares; most groups settle in two
 constexpr float kHopeless = 1.5f;  // a start this much worse than the best is not improved
-constexpr float kRounder =
-    0x1.8p23f;  // adding and subtracting it rounds to the nearest integer, ties to even
+// Adding and subtracting it rounds to the nearest integer, ties to even.
+constexpr float kRounder = 0x1.8p23f;
 
 using F32x4 = float __attribute__((vector_size(16)));
 

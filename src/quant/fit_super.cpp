@@ -111,7 +111,7 @@ ScaledSuper fit_scaled_super(const float* x, const float* w) {
   double d = largest / -128;
   for (int round = 0; round < kRounds; ++round) {
     const float stored_d = as_f16(static_cast<float>(d));
-    int scales[16];
+    int scales[16] = {};
     double error = 0, qq = 0, qx = 0;
     for (int g = 0; g < 16; ++g) {
       const int near = nearest_integer(ideal[g], stored_d, -128, 127);
