@@ -16,9 +16,10 @@
 
 namespace r1 {
 
-// kFast multiplies in the quickest arithmetic that suits the weight type (int8 for blocks, with
-// activations quantized per token and block); kF32 multiplies the exact values of any type by F32
-// activations.
+// kFast multiplies in the quickest arithmetic that suits the weight type and the instruction set:
+// int8 for blocks, with activations quantized per token and block (activations.h); F32 for float
+// types, but BF16 activations for BF16 weights with AVX-512. kF32 multiplies the exact values of
+// any type by F32 activations.
 enum class Compute : uint8_t { kFast, kF32 };
 
 struct MatmulKernel {
