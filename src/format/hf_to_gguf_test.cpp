@@ -72,30 +72,51 @@ TEST(HfToGguf, QwenKeepsRowsBiasesAndTies) {
   }
 }
 
-// A llama of one layer whose heads have Llama 3.1's width; FP8 where told.
-void write_llama(const TemporaryFolder& folder, const char* config_more) {
+// A llama of one layer whose heads have Llama 3.1's width; with `fp8` its values are FP8 ones
+// times 2.
+void write_llama(const TemporaryFolder& folder, const char* config_more, bool fp8 = false) {
   folder.write("config.json",
                fmt::format(R"({{"model_type": "llama", "num_hidden_layers": 1, "hidden_size": 4,
     "num_attention_heads": 1, "head_dim": 128, "intermediate_size": 4, "vocab_size": 2, "rms_norm_eps": 1e-5,
     "max_position_embeddings": 131072, "rope_theta": 500000.0, "tie_word_embeddings": true {}}})",
                            config_more));
-  static const std::vector<float> zeros(128 * 4);
+  static const std::vector<float> zeros(128 * 4), two = {2};
+  static const std::vector<std::byte> ones(128, std::byte{0x38});
   std::vector<TensorInfo> tensors;
-  const auto add = [&](std::string name, std::vector<int64_t> shape) {
-    const int64_t n = shape.size() == 2 ? shape[0] * shape[1] : shape[0];
-    tensors.push_back({std::move(name), DType::kF32, std::move(shape),
-                       std::as_bytes(std::span(zeros)).first(static_cast<size_t>(n) * 4)});
+  const auto add = [&](const std::string& name, std::vector<int64_t> shape) {
+    const auto n = static_cast<size_t>(shape.size() == 2 ? shape[0] * shape[1] : shape[0]);
+    tensors.push_back(
+        {name, DType::kF32, std::move(shape), std::as_bytes(std::span(zeros)).first(n * 4)});
   };
   add("model.embed_tokens.weight", {2, 4});
   add("model.norm.weight", {4});
-  for (const char* name : {"input_layernorm", "post_attention_layernorm"})
+  for (const char* name : {"input_layernorm", "post_attention_layernorm"}) {
     add(fmt::format("model.layers.0.{}.weight", name), {4});
-  for (const char* name : {"q", "k", "v"})
+  }
+  for (const char* name : {"q", "k", "v"}) {
     add(fmt::format("model.layers.0.self_attn.{}_proj.weight", name), {128, 4});
+  }
   add("model.layers.0.self_attn.o_proj.weight", {4, 128});
-  for (const char* name : {"gate", "up", "down"})
+  for (const char* name : {"gate", "up"})
     add(fmt::format("model.layers.0.mlp.{}_proj.weight", name), {4, 4});
+  const std::string down = "model.layers.0.mlp.down_proj.weight";
+  if (fp8) {
+    tensors.push_back({down, DType::kF8E4M3, {4, 4}, std::span(ones).first(16)});
+    tensors.push_back({down + "_scale_inv", DType::kF32, {1, 1}, std::as_bytes(std::span(two))});
+  } else {
+    add(down, {4, 4});
+  }
   ASSERT_TRUE(write_safetensors(folder.path("model.safetensors"), tensors));
+}
+
+TEST(HfToGguf, Fp8TakesItsScales) {
+  const TemporaryFolder folder;
+  write_llama(folder, "", true);
+  const auto file = WeightFile::open(folder.path(""));
+  ASSERT_TRUE(file) << message(file);
+  const auto c = hf_to_gguf(*file);
+  ASSERT_TRUE(c) << message(c);
+  EXPECT_EQ(rows(*find(*c, "blk.0.ffn_down.weight")), std::vector<float>(16, 2));
 }
 
 TEST(HfToGguf, RopeDivisorsOfLlama31) {
