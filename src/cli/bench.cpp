@@ -44,7 +44,9 @@ void print_json(const Json& json) {
   fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
-void bench_machine(const Options& o, int threads) {
+Result<void> bench_machine(const Options& o, int threads) {
+  R1_TRY(const double read_one, machine_read_gbps(1));
+  R1_TRY(const double read_all, machine_read_gbps(threads));
   Json json = {{"threads", threads}};
   const auto add = [&](const std::string& what, const char* unit,
                        const std::function<double(int)>& probe) {
@@ -55,7 +57,7 @@ void bench_machine(const Options& o, int threads) {
   };
   if (!o.json)
     fmt::print("{:<24} {:>10} {:>12}\n", "", "1 thread", fmt::format("{} threads", threads));
-  add("memory read", "GB/s", [](int n) { return machine_read_gbps(n); });
+  add("memory read", "GB/s", [&](int n) { return n == 1 ? read_one : read_all; });
   for (const Isa isa : supported_isas()) {
     add(fmt::format("{} f32", name(isa)), "GFLOP/s",
         [isa](int n) { return sum_over_threads(n, [isa] { return f32_peak_gflops(isa); }); });
@@ -63,6 +65,7 @@ void bench_machine(const Options& o, int threads) {
         [isa](int n) { return sum_over_threads(n, [isa] { return int8_peak_gops(isa); }); });
   }
   if (o.json) print_json(json);
+  return {};
 }
 
 std::vector<SpeedCase> cases_of(const Options& o, int64_t context) {
@@ -135,7 +138,7 @@ Result<void> bench_model(const Options& o, Context& ctx) {
   const std::vector<SpeedCase> cases = cases_of(o, model->config().context_length);
   const DType kv_dtype = *dtype_from_name(o.kv);
   R1_TRY(auto test, SpeedTest::create(*model, ctx, kv_dtype, cases));
-  const double memory_gbps = machine_read_gbps(ctx.n_threads());
+  R1_TRY(const double memory_gbps, machine_read_gbps(ctx.n_threads()));
   Json json = {{"model", o.model},
                {"isa", name(ctx.isa())},
                {"threads", ctx.n_threads()},
@@ -167,10 +170,7 @@ Result<void> bench_model(const Options& o, Context& ctx) {
 
 Result<void> run(const Options& o) {
   R1_TRY(const auto ctx, Context::create(o.threads));
-  if (o.machine) {
-    bench_machine(o, ctx->n_threads());
-    return {};
-  }
+  if (o.machine) return bench_machine(o, ctx->n_threads());
   if (o.model.empty()) return error("no model named: r1 bench MODEL, or r1 bench --machine");
   return bench_model(o, *ctx);
 }

@@ -8,6 +8,7 @@
 
 #include "infer/memory.h"
 #include "kernels/peak.h"
+#include "tensor/weight.h"
 
 namespace r1 {
 namespace {
@@ -121,8 +122,10 @@ double sum_over_threads(int threads, const std::function<double()>& probe) {
   return std::accumulate(results.begin(), results.end(), 0.0);
 }
 
-double machine_read_gbps(int threads) {
-  std::vector<std::byte> memory(kProbeBytes, std::byte{1});
+Result<double> machine_read_gbps(int threads) {
+  R1_TRY(const auto pages, reserve_pages(kProbeBytes));
+  const std::span memory(pages.get(), kProbeBytes);
+  std::memset(memory.data(), 1, memory.size());  // pages that were never written are all one page
   const size_t part = kProbeBytes / static_cast<size_t>(threads) / 4096 * 4096;
   double best = 0;
   for (int i = 0; i < 7; ++i) {
@@ -130,9 +133,8 @@ double machine_read_gbps(int threads) {
     const auto start = std::chrono::steady_clock::now();
     std::vector<std::thread> workers;
     for (int t = 0; t < threads; ++t) {
-      workers.emplace_back([&, t] {
-        memory_read_gbps(std::span(memory).subspan(static_cast<size_t>(t) * part, part));
-      });
+      workers.emplace_back(
+          [&, t] { memory_read_gbps(memory.subspan(static_cast<size_t>(t) * part, part)); });
     }
     for (auto& worker : workers) worker.join();
     best = std::max(best, static_cast<double>(part * workers.size()) / seconds_since(start) / 1e9);

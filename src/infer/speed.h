@@ -56,9 +56,9 @@ class SpeedTest {
   KvPages pages_;
 };
 
-// 1e9 bytes per second read from memory by `threads` threads at once: the best of several probes, as
-// whatever else runs only takes away.
-double machine_read_gbps(int threads);
+// 1e9 bytes per second read from memory, of the kind that weights lie in, by `threads` threads at
+// once: the best of several probes, as whatever else runs only takes away. Needs 512 MiB.
+Result<double> machine_read_gbps(int threads);
 // The sum over `threads` threads at once of what one of them measures.
 double sum_over_threads(int threads, const std::function<double()>& probe);
 
