@@ -44,15 +44,26 @@ class EditLineReader final : public LineReader {
     ::el_set(edit_, EL_EDITOR, "emacs");
     ::el_set(edit_, EL_SIGNAL, 1);
     ::el_set(edit_, EL_HIST, ::history, history_);
+    // While editing, Ctrl-C is a key like any other: as a signal it would be lost between two
+    // reads.
+    ::el_set(edit_, EL_SETTY, "-d", "-isig", nullptr);
+    ::el_set(edit_, EL_ADDFN, "r1-suspend", "stop the program", &EditLineReader::suspend);
+    ::el_set(edit_, EL_ADDFN, "r1-interrupt", "give up the line", &EditLineReader::interrupt);
     ::el_set(edit_, EL_ADDFN, "r1-paste", "take bracketed text", &EditLineReader::paste);
     ::el_set(edit_, EL_ADDFN, "r1-complete", "complete", &EditLineReader::complete);
-    constexpr const char* kKeys[][2] = {
-        {"\\e[200~", "r1-paste"},          {"^I", "r1-complete"},
-        {"^R", "em-inc-search-prev"},      {"^W", "ed-delete-prev-word"},
-        {"\\e[1~", "ed-move-to-beg"},      {"\\e[4~", "ed-move-to-end"},
-        {"\\e[H", "ed-move-to-beg"},       {"\\e[F", "ed-move-to-end"},
-        {"\\e[3~", "ed-delete-next-char"}, {"\\e[1;5C", "em-next-word"},
-        {"\\e[1;5D", "ed-prev-word"}};
+    constexpr const char* kKeys[][2] = {{"^C", "r1-interrupt"},
+                                        {"^Z", "r1-suspend"},
+                                        {"\\e[200~", "r1-paste"},
+                                        {"^I", "r1-complete"},
+                                        {"^R", "em-inc-search-prev"},
+                                        {"^W", "ed-delete-prev-word"},
+                                        {"\\e[1~", "ed-move-to-beg"},
+                                        {"\\e[4~", "ed-move-to-end"},
+                                        {"\\e[H", "ed-move-to-beg"},
+                                        {"\\e[F", "ed-move-to-end"},
+                                        {"\\e[3~", "ed-delete-next-char"},
+                                        {"\\e[1;5C", "em-next-word"},
+                                        {"\\e[1;5D", "ed-prev-word"}};
     for (const auto& [key, function] : kKeys) ::el_set(edit_, EL_BIND, key, function, nullptr);
     ::el_source(edit_, nullptr);  // ~/.editrc
     if (history_file_.empty()) return;
@@ -66,6 +77,7 @@ class EditLineReader final : public LineReader {
 
   Line read(const std::string& prompt) override {
     prompt_ = prompt;
+    given_up_ = false;
     clear_interrupt();
     const bool brackets = terminal(STDOUT_FILENO).styled;
     if (brackets) show("\x1b[?2004h");
@@ -74,7 +86,7 @@ class EditLineReader final : public LineReader {
     if (brackets) show("\x1b[?2004l");
     if (!line || count <= 0) {
       show("\n");
-      return {interrupted() ? End::kInterrupt : End::kEof, ""};
+      return {given_up_ || interrupted() ? End::kInterrupt : End::kEof, ""};
     }
     std::string text(line, static_cast<size_t>(count));
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
@@ -107,6 +119,16 @@ class EditLineReader final : public LineReader {
     replace_all(entry, "\t", kTabBytes);
     HistEvent event;
     ::history(history_, &event, H_ENTER, entry.c_str());
+  }
+
+  static unsigned char interrupt(EditLine* edit, int) {
+    self(edit).given_up_ = true;
+    return CC_EOF;
+  }
+
+  static unsigned char suspend(EditLine*, int) {
+    ::raise(SIGTSTP);  // libedit gives the terminal back and takes it again
+    return CC_REFRESH;
   }
 
   static unsigned char paste(EditLine* edit, int) {
@@ -163,6 +185,7 @@ class EditLineReader final : public LineReader {
 
   std::string history_file_, prompt_;
   Completer completer_;
+  bool given_up_ = false;  // Ctrl-C ended the line
   History* history_ = nullptr;
   EditLine* edit_ = nullptr;
 };

@@ -1,6 +1,5 @@
 // r1: one program for DeepSeek-R1. Commands are lines of kCommands.
-// Exit codes: 0 done; 1 the command failed (the reason is on standard error); 2 wrong usage; 130
-// interrupted.
+// Exit codes: 0 done; 1 failed, the reason is on standard error; 2 wrong usage; 130 interrupted.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <vector>
@@ -15,15 +14,15 @@ namespace {
 
 const std::vector<Command> kCommands = {
     {"run", "talk to a model, or ask it once", run_examples, declare_run},
-    {"bench", "measure a model's speed beside the machine's", bench_examples, declare_bench},
     {"show", "what a model is: architecture, parameters, types, template", show_examples,
      declare_show},
     {"quantize", "write a model as GGUF in a smaller type", quantize_examples, declare_quantize},
+    {"tokenize", "text to token ids and back", tokenize_examples, declare_tokenize},
     {"template", "a model's chat template; conversations rendered by it", template_examples,
      declare_template},
-    {"tokenize", "text to token ids and back", tokenize_examples, declare_tokenize},
     {"perplexity", "how well a model predicts a text", perplexity_examples, declare_perplexity},
     {"logits", "the logits of given tokens, as safetensors", logits_examples, declare_logits},
+    {"bench", "measure a model's speed beside the machine's", bench_examples, declare_bench},
     {"synth", "write a model of a known shape with random weights", synth_examples, declare_synth},
     {"completion", "print a completion script for a shell", completion_examples,
      declare_completion},
@@ -41,9 +40,12 @@ int refuse(const std::string& message, const std::string& command) {
 
 // The message of a wrong command line, with the nearest name where one was misspelled.
 std::string explain(const CLI::App& app, const CLI::ParseError& failure) {
-  const auto* extra = dynamic_cast<const CLI::ExtrasError*>(&failure);
   const std::vector<std::string> rest = app.remaining(true);
-  if (!extra || rest.empty()) return failure.what();
+  const bool surplus =
+      dynamic_cast<const CLI::ExtrasError*>(&failure) ||
+      (dynamic_cast<const CLI::RequiredError*>(&failure) && app.get_subcommands().empty());
+  if (surplus && rest.empty()) return "which command?";
+  if (!surplus) return failure.what();
   const CLI::App* command = app.get_subcommands().empty() ? nullptr : app.get_subcommands().back();
   std::vector<std::string> names;
   for (const CLI::Option* option : (command ? *command : app).get_options())
@@ -59,8 +61,7 @@ std::string explain(const CLI::App& app, const CLI::ParseError& failure) {
 }
 
 int run_command(int argc, char** argv) {
-  CLI::App app{"r1 runs, shows, serves, makes and measures DeepSeek-R1 models on your own machine",
-               "r1"};
+  CLI::App app{"Runs, shows, quantizes and measures DeepSeek-R1 models on your own machine.", "r1"};
   app.set_version_flag("--version", "r1 0.1.0");
   app.footer(kExamples);
   app.require_subcommand(1);
@@ -94,7 +95,7 @@ int main(int argc, char** argv) {
   try {
     return r1::run_command(argc, argv);
   } catch (const std::exception& e) {
-    fmt::print(stderr, "r1: {}\n", e.what());
+    fmt::print(stderr, "r1: {}\n", r1::printable(e.what()));
     return 1;
   }
 }

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +16,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 namespace r1 {
@@ -151,6 +153,18 @@ class PtySession {
         return "";
       }
     }
+  }
+
+  // A prompt, and the line editor behind it ready for keys.
+  void wait_for_prompt(std::string_view prompt = ">>> ") {
+    wait_for(prompt);
+    termios state{};
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kPatienceSeconds);
+    do {
+      if (::tcgetattr(terminal_, &state) == 0 && !(state.c_lflag & ICANON)) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    } while (std::chrono::steady_clock::now() < deadline);
+    ADD_FAILURE() << "the line editor never took the terminal";
   }
 
   int wait_exit() {

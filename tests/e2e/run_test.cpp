@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/e2e/process.h"
 #include "tests/support/test_data.h"
@@ -22,16 +23,20 @@ TEST(Run, APipeGetsTheTextAlone) {
   EXPECT_NE(r.err.find("context"), std::string::npos) << "the start-up line";
 }
 
-// The first golden continuation of the model, by llama2.c and a float64 computation.
-TEST(Run, StoriesContinueAsTheirGoldenDoes) {
+// The goldens are llama2.c's text and a float64 computation.
+TEST(Run, StoriesContinueAsTheirGoldensDo) {
   R1_TEST_DATA(path, "models/stories260K/golden.jsonl");
-  const std::string text = read_test_file(path);
-  const json golden = json::parse(text.substr(0, text.find('\n')));
-  const Finished r = run_r1({"run", stories(), golden["prompt"], "--temperature", "0",
-                             "--max-tokens", "60", "--json", "--compute", "f32", "--kv", "f32"});
-  ASSERT_EQ(r.code, 0) << r.err;
-  const std::string answer = json::parse(r.out)["answer"];
-  EXPECT_NE(golden["text"].get<std::string>().find(answer), std::string::npos) << answer;
+  std::istringstream lines(read_test_file(path));
+  for (std::string line; std::getline(lines, line);) {
+    const json golden = json::parse(line);
+    const std::string prompt = golden["prompt"];
+    if (prompt.empty()) continue;  // r1 run wants words
+    const Finished r = run_r1({"run", stories(), prompt, "--temperature", "0", "--max-tokens", "60",
+                               "--json", "--compute", "f32", "--kv", "f32"});
+    ASSERT_EQ(r.code, 0) << r.err;
+    const std::string whole = prompt + json::parse(r.out)["answer"].get<std::string>();
+    EXPECT_EQ(golden["text"].get<std::string>().substr(0, whole.size()), whole);
+  }
 }
 
 TEST(Run, TheSameSeedGivesTheSameText) {
@@ -116,7 +121,8 @@ TEST(Run, BadValuesAreWrongUsage) {
     EXPECT_NE(r.err.find("must be"), std::string::npos) << r.err;
     EXPECT_EQ(r.out, "");
   }
-  EXPECT_EQ(run_r1({"run", stories(), "hi", "--think-budget", "1", "--think-minimum", "2"}).code, 2);
+  EXPECT_EQ(run_r1({"run", stories(), "hi", "--think-budget", "1", "--think-minimum", "2"}).code,
+            2);
 }
 
 TEST(Run, FailuresHaveTheirReason) {
@@ -141,7 +147,10 @@ TEST(Run, FailuresHaveTheirReason) {
 
 TEST(Run, ARealModelKnowsTheCapitalOfFrance) {
   R1_TEST_DATA(model, kSmol);
-  const Finished r = run_r1({"run", model, "What is the capital of France?", "--temperature", "0"});
+  // Exact products: the model hesitates here (the gap is 0.08), and rounded activations,
+  // llama.cpp's too, tip it.
+  const Finished r = run_r1({"run", model, "What is the capital of France?", "--temperature", "0",
+                             "--compute", "f32", "--max-tokens", "20"});
   EXPECT_EQ(r.code, 0) << r.err;
   EXPECT_NE(r.out.find("Paris"), std::string::npos) << r.out;
 }
