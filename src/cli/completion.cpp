@@ -20,17 +20,23 @@ struct Flag {
   std::string choices;  // "auto on off", "" for free values
 };
 
+// The values of a type written "a|b" (add_choice) or "TEXT:{a,b}" (CLI::IsMember), "" where any
+// value goes.
+std::string choices_of(std::string type) {
+  const size_t open = type.find('{');
+  if (open != type.npos) type = type.substr(open + 1, type.find('}', open) - open - 1);
+  const char between = open != type.npos ? ',' : '|';
+  if (open == type.npos && type.find('|') == type.npos) return "";
+  std::replace(type.begin(), type.end(), between, ' ');
+  return type;
+}
+
 std::vector<Flag> flags_of(const CLI::App& app) {
   std::vector<Flag> flags;
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) {
-      std::string type = option->get_type_name();
-      const bool fixed = type.find('|') != type.npos;
-      std::replace(type.begin(), type.end(), '|', ' ');
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames())
       flags.push_back({"--" + name, option->get_description(), option->get_items_expected_max() > 0,
-                       fixed ? type : ""});
-    }
-  }
+                       choices_of(option->get_type_name())});
   return flags;
 }
 

@@ -93,7 +93,7 @@ void Repl::send(const std::string& message) {
   const Styles style = styles(screen);
   if (const std::string why = ending(completion); !why.empty())
     say(fmt::format("{}({}){}", style.dim, why, style.reset));
-  if (verbose) say(fmt::format("\n{}{}{}", style.dim, statistics(*answer), style.reset));
+  if (verbose) sink_(fmt::format("\n{}{}{}", style.dim, statistics(*answer), style.reset));
   sink_("\n");
 }
 

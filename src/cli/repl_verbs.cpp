@@ -120,13 +120,13 @@ struct Verbs {
 
   static Result<void> history(Repl& repl, const std::string&) {
     repl.keep_history = true;
-    repl.say("What you type is remembered.");
+    repl.say("What you type is kept for the next session.");
     return {};
   }
 
   static Result<void> nohistory(Repl& repl, const std::string&) {
     repl.keep_history = false;
-    repl.say("What you type is not remembered.");
+    repl.say("What you type is not kept.");
     return {};
   }
 
@@ -235,8 +235,8 @@ constexpr Verb kVerbs[] = {
      Verbs::parameter},
     {"/set verbose", "", "statistics after every answer", Verbs::verbose},
     {"/set quiet", "", "no statistics", Verbs::quiet},
-    {"/set history", "", "remember what is typed", Verbs::history},
-    {"/set nohistory", "", "do not", Verbs::nohistory},
+    {"/set history", "", "keep what is typed for the next session", Verbs::history},
+    {"/set nohistory", "", "forget it with this session", Verbs::nohistory},
     {"/show info", "", "the model", Verbs::show_info},
     {"/show parameters", "", "their values", Verbs::show_parameters},
     {"/show system", "", "the system prompt", Verbs::show_system},

@@ -58,10 +58,11 @@ TEST(Commands, BashCompletes) {
   const std::string script =
       "bash -n " + (folder / "r1.bash") + " && bash -c 'source " + (folder / "r1.bash") +
       "; COMP_WORDS=(r1 run --think o); COMP_CWORD=3; _r1; echo ${COMPREPLY[*]}; "
+      "COMP_WORDS=(r1 bench --compute f); COMP_CWORD=3; _r1; echo ${COMPREPLY[*]}; "
       "COMP_WORDS=(r1 qu); COMP_CWORD=1; _r1; echo ${COMPREPLY[*]}' > " +
       (folder / "out");
   ASSERT_EQ(std::system(script.c_str()), 0);
-  EXPECT_EQ(*read_file(folder / "out", 1000), "on off\nquantize\n");
+  EXPECT_EQ(*read_file(folder / "out", 1000), "on off\nf32\nquantize\n");
 }
 
 TEST(Commands, ShowTellsTheModel) {
@@ -112,6 +113,20 @@ TEST(Commands, PerplexityOfASmallText) {
   const Finished r = run_r1({"perplexity", stories(), folder / "text", "--json"});
   ASSERT_EQ(r.code, 0) << r.err;
   EXPECT_GT(json::parse(r.out)["perplexity"].get<double>(), 1.0);
+}
+
+TEST(Commands, BenchMeasuresAModel) {
+  const Finished r = run_r1({"bench", stories(), "--prefill", "8", "--decode", "2", "--depth", "0",
+                             "--batch", "1", "--repeat", "1", "--json"});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_FALSE(json::parse(r.out)["results"].empty());
+}
+
+TEST(Commands, SynthesizedModelsRun) {
+  const TemporaryFolder folder;
+  const Finished r = run_r1({"synth", "tiny", folder / "tiny.gguf"});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(run_r1({"show", folder / "tiny.gguf"}).code, 0);
 }
 
 TEST(Commands, LogitsOfIds) {
