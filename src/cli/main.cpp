@@ -85,6 +85,10 @@ int run_command(int argc, char** argv) {
       return interrupted() ? 130 : 1;
     }
   }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+    fmt::print(stderr, "r1: standard output: cannot be written\n");
+    return 1;
+  }
   return 0;
 }
 

@@ -102,7 +102,6 @@ Result<void> answer_once(const RunOptions& options, ChatModel& model, const std:
     print(to_json(answer, model.path())
               .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
           '\n');
-  if (std::ferror(stdout)) return error("standard output: cannot be written");
   if (options.verbose) fmt::print(stderr, "{}", statistics(answer));
   if (answer.completion.reason == FinishReason::kCancelled) return error("interrupted");
   if (const std::string why = ending(answer.completion); !why.empty() && !options.json)

@@ -65,6 +65,14 @@ TEST(Commands, BashCompletes) {
   EXPECT_EQ(*read_file(folder / "out", 1000), "on off\nf32\nquantize\n");
 }
 
+TEST(Commands, AFullDiskIsAFailure) {
+  for (const char* args : {" completion bash", " run --max-tokens 3"}) {
+    const std::string shell =
+        std::string("echo hi | " R1_PROGRAM) + args + " > /dev/full 2> /dev/null";
+    EXPECT_EQ(exit_code(std::system(shell.c_str())), 1) << args;
+  }
+}
+
 TEST(Commands, ShowTellsTheModel) {
   const Finished r = run_r1({"show", stories()});
   EXPECT_EQ(r.code, 0) << r.err;
