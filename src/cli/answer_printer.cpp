@@ -11,6 +11,24 @@ AnswerPrinter::AnswerPrinter(const Terminal& terminal, bool show_thought, TextSi
       sink_(std::move(sink)),
       markdown_(terminal) {}
 
+void AnswerPrinter::show(const Piece& piece) {
+  if (piece.answer_was_thought) {
+    if (part_ == Part::kAnswer) close_mistaken_answer();
+    answer(piece.answer);
+    return;
+  }
+  thought(piece.thought);
+  answer(piece.answer);
+}
+
+void AnswerPrinter::close_mistaken_answer() {
+  sink_(markdown_.finish());
+  if (terminal_.interactive)
+    sink_(fmt::format("\n{}…that was its thought.{}\n\n", styles_.dim, styles_.reset));
+  else
+    sink_("\n</think>\n\n");
+}
+
 void AnswerPrinter::thought(std::string_view text) {
   if (text.empty()) return;
   if (part_ == Part::kNothing) {

@@ -10,6 +10,7 @@
 
 #include "cli/markdown.h"
 #include "cli/terminal.h"
+#include "infer/engine.h"
 
 namespace r1 {
 
@@ -19,13 +20,16 @@ class AnswerPrinter {
  public:
   AnswerPrinter(const Terminal& terminal, bool show_thought, TextSink sink);
 
-  void thought(std::string_view text);
-  void answer(std::string_view text);
+  void show(const Piece& piece);
   void finish();  // ends the line, where anything was shown
 
  private:
   enum class Part { kNothing, kThought, kAnswer };
 
+  void thought(std::string_view text);
+  void answer(std::string_view text);
+  // What was shown as the answer turned out to be the thought: says so below it.
+  void close_mistaken_answer();
   void close_thought();
 
   Terminal terminal_;

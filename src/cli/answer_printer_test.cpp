@@ -14,8 +14,10 @@ std::string show(const Terminal& terminal, bool show_thought, std::vector<std::s
                  std::vector<std::string> answer) {
   std::string shown;
   AnswerPrinter printer(terminal, show_thought, [&](std::string_view text) { shown += text; });
-  for (const std::string& piece : thought) printer.thought(piece);
-  for (const std::string& piece : answer) printer.answer(piece);
+  for (const std::string& text : thought)
+    printer.show({.thought = text, .answer = "", .tokens = {}});
+  for (const std::string& text : answer)
+    printer.show({.thought = "", .answer = text, .tokens = {}});
   printer.finish();
   return shown;
 }
@@ -55,6 +57,18 @@ TEST(AnswerPrinter, AHiddenThoughtLeavesNoTrace) {
 
 TEST(AnswerPrinter, AnUnfinishedThoughtIsClosed) {
   EXPECT_EQ(show(kPlain, true, {"hm"}, {}), "Thinking…\nhm\n…done thinking.\n\n");
+}
+
+TEST(AnswerPrinter, AnAnswerThatWasTheThoughtIsToldFromTheAnswer) {
+  for (const Terminal& terminal : {kPipe, kPlain}) {
+    std::string shown;
+    AnswerPrinter printer(terminal, false, [&](std::string_view text) { shown += text; });
+    printer.show({.thought = "", .answer = "hm", .tokens = {}});
+    printer.show({.thought = "", .answer = "x", .tokens = {}, .answer_was_thought = true});
+    printer.finish();
+    EXPECT_EQ(shown,
+              terminal.interactive ? "hm\n…that was its thought.\n\nx\n" : "hm\n</think>\n\nx\n");
+  }
 }
 
 }  // namespace

@@ -29,8 +29,7 @@ Result<Answer> ask(ChatModel& model, const Conversation& conversation, AnswerPri
   clear_interrupt();
   auto completion = model.answer(conversation.for_template(), conversation.think, params,
                                  [&](const Piece& piece) {
-                                   if (printer) printer->thought(piece.thought);
-                                   if (printer) printer->answer(piece.answer);
+                                   if (printer) printer->show(piece);
                                    return !interrupted();
                                  });
   if (printer) printer->finish();
