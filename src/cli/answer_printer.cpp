@@ -12,12 +12,12 @@ AnswerPrinter::AnswerPrinter(const Terminal& terminal, bool show_thought, TextSi
       markdown_(terminal) {}
 
 void AnswerPrinter::show(const Piece& piece) {
-  if (piece.answer_was_thought) {
-    if (part_ == Part::kAnswer) close_mistaken_answer();
-    answer(piece.answer);
-    return;
+  if (piece.answer_was_thought && part_ == Part::kAnswer) {
+    sink_(markdown_.feed(piece.thought));
+    close_mistaken_answer();
+  } else {
+    thought(piece.thought);
   }
-  thought(piece.thought);
   answer(piece.answer);
 }
 

@@ -64,10 +64,10 @@ TEST(AnswerPrinter, AnAnswerThatWasTheThoughtIsToldFromTheAnswer) {
     std::string shown;
     AnswerPrinter printer(terminal, false, [&](std::string_view text) { shown += text; });
     printer.show({.thought = "", .answer = "hm", .tokens = {}});
-    printer.show({.thought = "", .answer = "x", .tokens = {}, .answer_was_thought = true});
+    printer.show({.thought = "m", .answer = "x", .tokens = {}, .answer_was_thought = true});
     printer.finish();
     EXPECT_EQ(shown,
-              terminal.interactive ? "hm\n…that was its thought.\n\nx\n" : "hm\n</think>\n\nx\n");
+              terminal.interactive ? "hmm\n…that was its thought.\n\nx\n" : "hmm\n</think>\n\nx\n");
   }
 }
 

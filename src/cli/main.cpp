@@ -62,7 +62,7 @@ std::string explain(const CLI::App& app, const CLI::ParseError& failure) {
 
 int run_command(int argc, char** argv) {
   CLI::App app{"Runs, shows, quantizes and measures DeepSeek-R1 models on your own machine.", "r1"};
-  app.set_version_flag("--version", "r1 0.1.0");
+  app.set_version_flag("--version", "r1 " R1_VERSION);
   app.footer(kExamples);
   app.require_subcommand(1);
   std::vector<std::pair<CLI::App*, Run>> commands;

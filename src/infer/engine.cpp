@@ -48,11 +48,13 @@ class Stream final : public Sink {
     changed_.notify_one();
   }
 
-  // All that came since the last call, waiting for some; nothing once the end is reached.
+  // All that came since the last call, an empty piece if nothing did for a while; nothing once the
+  // end is reached.
   std::optional<Piece> next() {
+    constexpr std::chrono::milliseconds kPatience{50};
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return fresh_ || end_; });
-    if (!fresh_) return std::nullopt;
+    changed_.wait_for(lock, kPatience, [this] { return fresh_ || end_; });
+    if (!fresh_ && end_) return std::nullopt;
     fresh_ = false;
     return std::exchange(piece_, {});
   }

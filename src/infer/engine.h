@@ -85,7 +85,8 @@ class Engine {
   Result<std::vector<int32_t>> tokenize_prompt(const nlohmann::ordered_json& messages, Think think,
                                                const nlohmann::ordered_json* tools = nullptr) const;
 
-  // on_piece is called as text appears; returning false cancels within one step. Blocks until done.
+  // on_piece is called as text appears, and with an empty piece while none does (a long prompt);
+  // returning false cancels within one step. Blocks until done.
   // The prompt's length is checked first: an error names its tokens and the context.
   using OnPiece = std::function<bool(const Piece&)>;
   Result<Completion> chat(const nlohmann::ordered_json& messages, Think think,
