@@ -9,8 +9,7 @@ run: build
 	@build/release/r1 run $(MODEL)
 
 build: setup
-	@cmake --preset release > build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
-	@rm -f build-configure.log
+	@cmake --preset release > /dev/null
 	@cmake --build --preset release --target r1
 
 test: setup
