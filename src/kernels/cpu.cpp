@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <vector>
 
+#include "kernels/cpu_processor.h"
+
 namespace r1 {
 
 std::string_view name(Isa isa) {
@@ -17,41 +19,18 @@ std::string_view name(Isa isa) {
       return "avx512";
     case Isa::kNeon:
       return "neon";
+    case Isa::kI8mm:
+      return "i8mm";
   }
   return "?";
 }
 
-bool supported(Isa isa) {
-  switch (isa) {
-    case Isa::kRef:
-      return true;
-#ifdef __x86_64__
-    // The builtins ask the operating system too. F16C comes with every AVX2.
-    case Isa::kAvx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-             __builtin_cpu_supports("bmi2");
-    case Isa::kAvx512:
-      return supported(Isa::kAvx2) && __builtin_cpu_supports("avx512f") &&
-             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni") &&
-             __builtin_cpu_supports("avx512bf16");
-    case Isa::kNeon:
-      return false;
-#else
-    case Isa::kAvx2:
-    case Isa::kAvx512:
-      return false;
-    case Isa::kNeon:
-      return true;
-#endif
-  }
-  return false;
-}
+bool supported(Isa isa) { return isa == Isa::kRef || (in_build(isa) && processor_has(isa)); }
 
 std::span<const Isa> supported_isas() {
   static const std::vector<Isa> isas = [] {
     std::vector<Isa> found;
-    for (Isa isa : {Isa::kRef, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
+    for (Isa isa : kIsas) {
       if (supported(isa)) found.push_back(isa);
     }
     return found;

@@ -27,14 +27,6 @@ double rate(int64_t (*loop)(int64_t n_rounds)) {
   }
 }
 
-const PeakLoops& loops(Isa isa) {
-#ifdef __x86_64__
-  if (isa == Isa::kAvx512) return kPeakAvx512;
-  if (isa == Isa::kAvx2) return kPeakAvx2;
-#endif
-  return kPeakRef;
-}
-
 template <class T>
 int64_t scalar_loop(int64_t n_rounds) {
   constexpr int kChains = 8;
@@ -71,7 +63,7 @@ double memory_read_gbps(std::span<const std::byte> memory) {
   return static_cast<double>(memory.size()) / (seconds() - start) / 1e9;
 }
 
-double f32_peak_gflops(Isa isa) { return rate(loops(isa).f32); }
-double int8_peak_gops(Isa isa) { return rate(loops(isa).int8); }
+double f32_peak_gflops(Isa isa) { return rate(best(kPeak, isa)->f32); }
+double int8_peak_gops(Isa isa) { return rate(best(kPeak, isa)->int8); }
 
 }  // namespace r1

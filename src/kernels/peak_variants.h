@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/variants.h"
+
 namespace r1 {
 
 struct PeakLoops {
@@ -11,5 +13,8 @@ struct PeakLoops {
 };
 
 extern const PeakLoops kPeakRef, kPeakAvx2, kPeakAvx512;
+
+inline constexpr Variant<const PeakLoops> kPeak[] = {
+    {Isa::kRef, &kPeakRef}, {Isa::kAvx2, &kPeakAvx2}, {Isa::kAvx512, &kPeakAvx512}};
 
 }  // namespace r1

@@ -4,6 +4,7 @@
 // their high and their low nibbles, scaled by 16 and 1.
 #include <array>
 
+#include "kernels/matmul/activations_x86.h"
 #include "kernels/matmul/int8_product.h"
 #include "kernels/matmul/variants.h"
 
@@ -14,6 +15,7 @@ template <DType type>
 struct Avx2 {
   static constexpr DType kType = type;
   static constexpr Isa kIsa = Isa::kAvx2;
+  using X = Activations<type, kIsa>;
   static constexpr Format f = format_of(type);
   static constexpr int kRows = 8;
   static constexpr int kParts = f.bits == 8 ? 2 : 1;

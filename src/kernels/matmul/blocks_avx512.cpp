@@ -6,6 +6,7 @@
 #endif
 #include <array>
 
+#include "kernels/matmul/activations_x86.h"
 #include "kernels/matmul/int8_product.h"
 #include "kernels/matmul/variants.h"
 
@@ -16,6 +17,7 @@ template <DType type>
 struct Avx512 {
   static constexpr DType kType = type;
   static constexpr Isa kIsa = Isa::kAvx512;
+  using X = Activations<type, kIsa>;
   static constexpr Format f = format_of(type);
   static constexpr int kRows = 16;
   static constexpr int kParts = 1;

@@ -1,4 +1,6 @@
 // Products in F32 with AVX2: 8 rows in a register; see float_product.h.
+#include <immintrin.h>
+
 #include "kernels/matmul/float_product.h"
 #include "kernels/matmul/variants.h"
 

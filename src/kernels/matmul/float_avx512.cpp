@@ -3,6 +3,8 @@
 #ifndef __clang__  // false alarms of GCC 12 in its own intrinsics (bug 105593)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
+#include <immintrin.h>
+
 #include "kernels/matmul/float_product.h"
 #include "kernels/matmul/variants.h"
 #include "quant/half.h"

@@ -5,8 +5,6 @@
 // `Steps`: how weights and activations are read and multiplied, step by step of K.
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstring>
 
 #include "kernels/matmul/matmul.h"
@@ -123,7 +121,7 @@ struct FloatSums {
       decltype(Steps::load(x)) w[G];
       unroll<G>([&](auto g) R1_INLINE {
         const std::byte* at = tiles[g] + kRows * Steps::kWeightBytes * s;
-        _mm_prefetch(reinterpret_cast<const char*>(at) + kAhead, _MM_HINT_T0);
+        __builtin_prefetch(at + kAhead);
         w[g] = Steps::load(at);
       });
       unroll<N>([&](auto t) R1_INLINE {

@@ -5,9 +5,8 @@
 // number of tokens: law 1 (see matmul.h).
 #pragma once
 
-#include <immintrin.h>
+#include <cstring>
 
-#include "kernels/matmul/activations_x86.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/planes.h"
 #include "kernels/matmul/unroll.h"
@@ -25,7 +24,7 @@ struct Int8Product {
   static constexpr int kChunks = f.block / 32;
   static constexpr int kSubsInChunk = 32 / f.sub;
   using Packed = Planes<type, kRows>;
-  using X = Activations<type, Set::kIsa>;
+  using X = typename Set::X;
   using Int = typename Set::Int;
   using Float = typename Set::Float;
 
@@ -61,9 +60,7 @@ struct Int8Product {
 
   template <int n_bytes>
   R1_INLINE static void prefetch(const uint8_t* from) {
-    unroll<(n_bytes + 63) / 64>([&](auto line) R1_INLINE {
-      _mm_prefetch(reinterpret_cast<const char*>(from) + 64 * line, _MM_HINT_T0);
-    });
+    unroll<(n_bytes + 63) / 64>([&](auto line) R1_INLINE { __builtin_prefetch(from + 64 * line); });
   }
 
   // y [n] of one row group, all rows in a register; n == kN where that is not 0.

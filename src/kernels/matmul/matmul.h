@@ -46,7 +46,8 @@ struct MatmulKernel {
 };
 
 // Every kernel in the build, and the one for (dtype, compute, isa): the best written for `isa` or
-// below it in the order ref < avx2 < avx512. Null only for types that are never weights.
+// below it in the orders ref < avx2 < avx512 and ref < neon < i8mm. Null only for types that are
+// never weights.
 std::span<const MatmulKernel> matmul_kernels();
 const MatmulKernel* find_matmul(DType dtype, Compute compute, Isa isa);
 

@@ -7,8 +7,12 @@
 namespace r1 {
 namespace {
 
-constexpr Kernels (*kVariants[])() = {
-    matmul_ref, matmul_blocks_avx2, matmul_float_avx2, matmul_blocks_avx512, matmul_float_avx512,
+constexpr Variant<Kernels()> kVariants[] = {
+    {Isa::kRef, matmul_ref},
+    {Isa::kAvx2, matmul_blocks_avx2},
+    {Isa::kAvx2, matmul_float_avx2},
+    {Isa::kAvx512, matmul_blocks_avx512},
+    {Isa::kAvx512, matmul_float_avx512},
 };
 
 }  // namespace
@@ -16,8 +20,9 @@ constexpr Kernels (*kVariants[])() = {
 std::span<const MatmulKernel> matmul_kernels() {
   static const std::vector<MatmulKernel> all = [] {
     std::vector<MatmulKernel> kernels;
-    for (auto variant : kVariants) {
-      for (const MatmulKernel& kernel : variant()) kernels.push_back(kernel);
+    for (const auto& variant : kVariants) {
+      if (!variant.run) continue;
+      for (const MatmulKernel& kernel : variant.run()) kernels.push_back(kernel);
     }
     return kernels;
   }();
