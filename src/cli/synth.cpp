@@ -25,7 +25,7 @@ struct SynthOptions {
 
 std::string shape_help() {
   std::string help = "one of";
-  for (const SynthShape& shape : synth_shapes()) help += fmt::format("\n{}", shape.name);
+  for (const ModelShape& shape : known_shapes()) help += fmt::format("\n{}", shape.name);
   return help;
 }
 
@@ -41,7 +41,7 @@ Result<void> check_space(const std::string& out, uint64_t bytes) {
 }
 
 Result<void> synth(const SynthOptions& o) {
-  R1_TRY(const SynthShape* shape, find_synth_shape(o.shape));
+  R1_TRY(const ModelShape* shape, find_shape(o.shape));
   R1_TRY(const Mix* mix, find_mix(o.type));
   if (o.threads < 0) return error("--threads {}: at least 1, or 0 for all cores", o.threads);
   if (file_exists(o.out) && !o.force) return error("{} exists: --force replaces it", o.out);

@@ -52,7 +52,7 @@ DType wanted_type(const Mix& mix, const MixModel& model, std::string_view name,
   if (name == "output.weight" || (model.tied && name == "token_embd.weight")) return mix.output;
   const int64_t layer = layer_of(name);
   if (layer < 0) return mix.base;
-  const bool attn_v = name.ends_with(".attn_v.weight");
+  const bool attn_v = name.ends_with(".attn_v.weight") || name.ends_with(".attn_kv_b.weight");
   const bool ffn_down = contains(name, ".ffn_down");
   if ((attn_v || ffn_down) && needs_more(layer, model.n_layers)) return mix.more;
   // The 70B Llama: eight heads share one value projection, so it is small and worth more bits.

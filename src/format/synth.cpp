@@ -12,55 +12,19 @@
 namespace r1 {
 namespace {
 
-// clang-format off
-constexpr std::array kShapes = {
-    //          name                    arch     layers  dim heads kv  hd  inter   vocab    theta   eps   context  tied   llama3
-    SynthShape{"tiny",                  "llama",  2,  256,  4, 2,  64,   512,    512,   10000, 1e-5,   2048, true,  false},
-    SynthShape{"smollm2-135m",          "llama", 30,  576,  9, 3,  64,  1536,  49152,  100000, 1e-5,   8192, true,  false},
-    SynthShape{"r1-distill-qwen-1.5b",  "qwen2", 28, 1536, 12, 2, 128,  8960, 151936,   10000, 1e-6, 131072, false, false},
-    SynthShape{"r1-distill-qwen-7b",    "qwen2", 28, 3584, 28, 4, 128, 18944, 152064,   10000, 1e-6, 131072, false, false},
-    SynthShape{"r1-distill-llama-8b",   "llama", 32, 4096, 32, 8, 128, 14336, 128256,  500000, 1e-5, 131072, false, true},
-    SynthShape{"r1-distill-qwen-14b",   "qwen2", 48, 5120, 40, 8, 128, 13824, 152064, 1000000, 1e-5, 131072, false, false},
-    SynthShape{"r1-distill-qwen-32b",   "qwen2", 64, 5120, 40, 8, 128, 27648, 152064, 1000000, 1e-5, 131072, false, false},
-    SynthShape{"r1-distill-llama-70b",  "llama", 80, 8192, 64, 8, 128, 28672, 128256,  500000, 1e-5, 131072, false, true},
-};
-// clang-format on
-
 constexpr double kDeviation = 0.02;
 constexpr size_t kChunk = 256;  // values; a whole number of blocks of every type
 constexpr size_t kPoolChunks = 1024;
 constexpr size_t kSlabChunks = 64 << 10;
 constexpr uint32_t kQuantizationVersion = 2;  // of ggml's block layouts
 
-std::vector<GgufTensor> list_tensors(const SynthShape& s, const Mix& mix) {
+std::vector<GgufTensor> list_tensors(const ModelShape& s, const Mix& mix) {
   std::vector<GgufTensor> tensors;
   const MixModel model{s.n_layers, s.tied};
-  const auto add = [&](std::string name, std::vector<int64_t> shape) {
-    const DType type = choose_type(mix, model, name, shape).type;
-    tensors.push_back({std::move(name), type, std::move(shape)});
-  };
-  const int64_t q = s.n_heads * s.head_dim, kv = s.n_kv_heads * s.head_dim;
-  add("token_embd.weight", {s.vocab_size, s.dim});
-  if (s.llama3_rope) add("rope_freqs.weight", {s.head_dim / 2});
-  for (int64_t i = 0; i < s.n_layers; ++i) {
-    const std::string block = fmt::format("blk.{}.", i);
-    add(block + "attn_norm.weight", {s.dim});
-    add(block + "attn_q.weight", {q, s.dim});
-    add(block + "attn_k.weight", {kv, s.dim});
-    add(block + "attn_v.weight", {kv, s.dim});
-    add(block + "attn_output.weight", {s.dim, q});
-    if (s.architecture == "qwen2") {
-      add(block + "attn_q.bias", {q});
-      add(block + "attn_k.bias", {kv});
-      add(block + "attn_v.bias", {kv});
-    }
-    add(block + "ffn_norm.weight", {s.dim});
-    add(block + "ffn_gate.weight", {s.inter_dim, s.dim});
-    add(block + "ffn_up.weight", {s.inter_dim, s.dim});
-    add(block + "ffn_down.weight", {s.dim, s.inter_dim});
+  for (ShapeTensor& t : shape_tensors(s)) {
+    const DType type = choose_type(mix, model, t.name, t.shape).type;
+    tensors.push_back({std::move(t.name), type, std::move(t.shape)});
   }
-  add("output_norm.weight", {s.dim});
-  if (!s.tied) add("output.weight", {s.vocab_size, s.dim});
   return tensors;
 }
 
@@ -105,31 +69,28 @@ void add_byte_tokenizer(int64_t vocab_size, GgufMetadata& metadata) {
   metadata.emplace_back("tokenizer.ggml.add_bos_token", false);
 }
 
-GgufMetadata metadata_of(const SynthShape& s, const Mix& mix) {
-  const std::string a = std::string(s.architecture) + ".";
-  const auto whole = [](int64_t n) { return static_cast<uint32_t>(n); };
+GgufMetadata metadata_of(const ModelShape& s, const Mix& mix) {
   GgufMetadata metadata = {
-      {"general.architecture", std::string(s.architecture)},
+      {"general.architecture", s.architecture},
       {"general.name", fmt::format("{} with random weights", s.name)},
       {"general.file_type", mix.file_type},
       {"general.quantization_version", kQuantizationVersion},
-      {a + "block_count", whole(s.n_layers)},
-      {a + "context_length", whole(s.context_length)},
-      {a + "embedding_length", whole(s.dim)},
-      {a + "feed_forward_length", whole(s.inter_dim)},
-      {a + "attention.head_count", whole(s.n_heads)},
-      {a + "attention.head_count_kv", whole(s.n_kv_heads)},
-      {a + "attention.layer_norm_rms_epsilon", static_cast<float>(s.norm_eps)},
-      {a + "rope.freq_base", static_cast<float>(s.rope_theta)},
-      {a + "rope.dimension_count", whole(s.head_dim)},
-      {a + "vocab_size", whole(s.vocab_size)},
   };
+  for (auto& kv : shape_metadata(s)) metadata.push_back(std::move(kv));
+  if (s.deepseek) {
+    const std::string scaling = s.architecture + ".rope.scaling.";
+    metadata.emplace_back(scaling + "type", std::string("yarn"));
+    metadata.emplace_back(scaling + "factor", 40.0f);
+    metadata.emplace_back(scaling + "original_context_length", 4096u);
+    metadata.emplace_back(scaling + "yarn_log_multiplier",
+                          static_cast<float>(0.1 * s.deepseek->mscale));
+  }
   add_byte_tokenizer(s.vocab_size, metadata);
   return metadata;
 }
 
 // Llama 3.1's divisor of each rotary frequency, [head_dim / 2].
-std::vector<float> llama3_divisors(const SynthShape& s) {
+std::vector<float> llama3_divisors(const ModelShape& s) {
   constexpr double kFactor = 8, kLow = 1, kHigh = 4, kOriginal = 8192;
   std::vector<float> divisors;
   for (int64_t i = 0; i < s.head_dim / 2; ++i) {
@@ -142,9 +103,9 @@ std::vector<float> llama3_divisors(const SynthShape& s) {
 }
 
 // What is not random: norms and rope divisors, both F32.
-std::optional<std::vector<float>> fixed_values(const SynthShape& shape, const GgufTensor& t) {
+std::optional<std::vector<float>> fixed_values(const ModelShape& shape, const GgufTensor& t) {
   if (t.name == "rope_freqs.weight") return llama3_divisors(shape);
-  if (t.name.ends_with("_norm.weight")) return std::vector<float>(elements(t), 1.0f);
+  if (t.name.ends_with("norm.weight")) return std::vector<float>(elements(t), 1.0f);
   return std::nullopt;
 }
 
@@ -196,24 +157,13 @@ size_t choose_chunk(uint64_t seed, uint32_t tensor, uint64_t chunk) {
 
 }  // namespace
 
-std::span<const SynthShape> synth_shapes() { return kShapes; }
-
-Result<const SynthShape*> find_synth_shape(std::string_view name) {
-  std::string known;
-  for (const SynthShape& shape : kShapes) {
-    if (shape.name == name) return &shape;
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", shape.name);
-  }
-  return error("no shape '{}': the shapes are {}", name, known);
-}
-
-uint64_t synth_bytes(const SynthShape& shape, const Mix& mix) {
+uint64_t synth_bytes(const ModelShape& shape, const Mix& mix) {
   uint64_t total = 0;
   for (const GgufTensor& t : list_tensors(shape, mix)) total += bytes_of(t);
   return total;
 }
 
-Result<uint64_t> write_synthetic(const SynthShape& shape, const Mix& mix, uint64_t seed,
+Result<uint64_t> write_synthetic(const ModelShape& shape, const Mix& mix, uint64_t seed,
                                  const std::string& path, ThreadPool& threads,
                                  FunctionRef<void(uint64_t, uint64_t)> progress) {
   const std::vector<GgufTensor> tensors = list_tensors(shape, mix);
