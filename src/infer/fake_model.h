@@ -24,9 +24,9 @@ class FakeModel final : public Model {
     return {.n_layers = 1, .n_heads = 1, .k_dim = 1, .v_dim = 1, .dtype = DType::kF32};
   }
   uint64_t weight_bytes() const override { return 0; }
+  uint64_t step_bytes(int64_t) const override { return 0; }
 
-  Tensor forward(Context& ctx, const Batch& batch, KvPages& kv,
-                 std::vector<Tensor>*) const override {
+  Tensor forward(Context& ctx, const Batch& batch, KvPages& kv, const Trace&) const override {
     if (before_step) before_step(batch);
     ++steps;
     for (const auto& part : batch.parts) {

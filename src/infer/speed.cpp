@@ -107,7 +107,7 @@ Speed SpeedTest::measure(const SpeedCase& c, int repeats, const std::function<vo
   if (!c.prefill) {
     const auto positions =
         static_cast<uint64_t>(c.batch * (c.depth + c.tokens / 2));  // the mean of the run
-    speed.step_bytes = model_.weight_bytes() + positions * pages_.shape().bytes_per_token();
+    speed.step_bytes = model_.step_bytes(c.batch) + positions * pages_.shape().bytes_per_token();
     speed.read_gbps = speed.tokens_per_second.median / static_cast<double>(c.batch) *
                       static_cast<double>(speed.step_bytes) / 1e9;
   }

@@ -45,14 +45,36 @@ void Binder::prefix(std::string gguf, std::string hf) {
   hf_prefix_ = std::move(hf);
 }
 
+std::string Binder::full_name(std::string_view gguf_name, std::string_view hf_name) const {
+  return gguf() ? gguf_prefix_ + std::string(gguf_name) : hf_prefix_ + std::string(hf_name);
+}
+
 void Binder::add(Field field, std::string_view gguf, std::string_view hf,
                  std::vector<int64_t> shape) {
   Binding b;
   b.field = field;
-  b.name = file_.container() == Container::kGguf ? gguf_prefix_ + std::string(gguf)
-                                                 : hf_prefix_ + std::string(hf);
+  b.name = full_name(gguf, hf);
   b.shape = std::move(shape);
+  b.compute = options_.compute;
   bindings_.push_back(std::move(b));
+}
+
+void Binder::bind_exact(Weight& field, std::string_view gguf, std::string_view hf,
+                        std::vector<int64_t> shape) {
+  add(&field, gguf, hf, std::move(shape));
+  bindings_.back().compute = Compute::kF32;
+}
+
+void Binder::then(std::function<Result<uint64_t>(Context&)> make) {
+  steps_.push_back({bindings_.size(), std::move(make)});
+}
+
+bool Binder::has(std::string_view gguf, std::string_view hf) const {
+  return file_.find(full_name(gguf, hf)) != nullptr;
+}
+
+void Binder::ignore(std::string_view gguf, std::string_view hf) {
+  ignored_.push_back(full_name(gguf, hf));
 }
 
 // FP8 matrices come with a scale for every block, [ceil(rows / 128), ceil(cols / 128)].
@@ -80,10 +102,14 @@ Result<void> Binder::read_scales(Binding& b) const {
   return {};
 }
 
-Result<void> Binder::match(Binding& b, const Context& ctx, Compute compute) const {
+Result<void> Binder::match(Binding& b, const Context& ctx) const {
   const TensorInfo* t = b.found = file_.find(b.name);
   if (!t) return error("{}: missing, shape {} expected", b.name, b.shape);
-  if (t->shape != b.shape)
+  int64_t n_rows = 1;
+  for (size_t i = 0; i + 1 < b.shape.size(); ++i) n_rows *= b.shape[i];
+  const int64_t n_cols = b.shape.back();
+  const bool flattened = b.shape.size() == 3 && t->shape == std::vector<int64_t>{n_rows, n_cols};
+  if (t->shape != b.shape && !flattened)
     return error("{}: shape {} expected, file has {}", b.name, b.shape, t->shape);
   const DTypeInfo& type = info(t->dtype);
   if (!type.decode) return error("{}: type {} is no weight", b.name, type.name);
@@ -92,12 +118,12 @@ Result<void> Binder::match(Binding& b, const Context& ctx, Compute compute) cons
     return {};
   }
   b.stored.dtype = t->dtype;
-  b.stored.rows = b.shape[0];
-  b.stored.cols = b.shape[1];
+  b.stored.rows = n_rows;
+  b.stored.cols = n_cols;
   b.stored.bytes = t->bytes.data();
   if (t->dtype == DType::kF8E4M3) R1_DO(read_scales(b));
   if (std::holds_alternative<StoredMatrix*>(b.field)) return {};
-  b.kernel = Weight::kernel_for(t->dtype, compute, ctx.isa());
+  b.kernel = Weight::kernel_for(t->dtype, b.compute, ctx.isa());
   if (!b.kernel) return error("{}: no kernel multiplies type {}", b.name, type.name);
   return {};
 }
@@ -111,44 +137,52 @@ std::vector<std::string> Binder::unused() const {
   }
   std::vector<std::string> names;
   for (const TensorInfo& t : file_.tensors()) {
-    if (!known.contains(t.name) && !redundant(t.name))
+    const bool ignored = std::ranges::any_of(
+        ignored_, [&](const std::string& prefix) { return t.name.starts_with(prefix); });
+    if (!known.contains(t.name) && !redundant(t.name) && !ignored)
       names.push_back(t.name + ": not known to this architecture");
   }
   return names;
 }
 
-Result<void> Binder::check(const Context& ctx, Compute compute) {
+Result<void> Binder::check(const Context& ctx) {
   std::vector<std::string> wrong;
   for (Binding& b : bindings_) {
-    if (auto matched = match(b, ctx, compute); !matched) wrong.push_back(matched.error().message);
+    if (auto matched = match(b, ctx); !matched) wrong.push_back(matched.error().message);
   }
   for (std::string& line : unused()) wrong.push_back(std::move(line));
   if (!wrong.empty()) return Error{list(std::move(wrong))};
   return {};
 }
 
-Result<uint64_t> Binder::load(Context& ctx, const LoadOptions& options) {
-  R1_DO(check(ctx, options.compute));
+Result<uint64_t> Binder::load(Context& ctx) {
+  R1_DO(check(ctx));
   uint64_t packed = 0, kept = 0, done = 0, total = 0;
   for (const Binding& b : bindings_) {
     total += b.found->bytes.size();
-    if (b.kernel) packed += aligned(Weight::packed_bytes(*b.kernel, b.shape[0], b.shape[1]));
+    if (b.kernel) packed += aligned(Weight::packed_bytes(*b.kernel, b.stored.rows, b.stored.cols));
   }
   R1_TRY(const std::shared_ptr<std::byte> memory, reserve_pages(packed));
   uint64_t at = 0;
-  for (Binding& b : bindings_) {
+  auto step = steps_.begin();
+  for (size_t i = 0; i < bindings_.size(); ++i) {
+    Binding& b = bindings_[i];
     if (auto* const* weight = std::get_if<Weight*>(&b.field)) {
       **weight = Weight::pack(ctx, b.stored, *b.kernel,
                               std::shared_ptr<std::byte>(memory, memory.get() + at));
-      at += aligned(Weight::packed_bytes(*b.kernel, b.shape[0], b.shape[1]));
+      at += aligned(Weight::packed_bytes(*b.kernel, b.stored.rows, b.stored.cols));
     } else if (auto* const* table = std::get_if<StoredMatrix*>(&b.field)) {
       **table = b.stored;
     } else {
       *std::get<Tensor*>(b.field) = decode_vector(*b.found);
       kept += static_cast<uint64_t>(b.shape[0]) * sizeof(float);
     }
+    for (; step != steps_.end() && step->n_bindings == i + 1; ++step) {
+      R1_TRY(const uint64_t made, step->make(ctx));
+      kept += made;
+    }
     done += b.found->bytes.size();
-    if (options.progress) options.progress(done, total);
+    if (options_.progress) options_.progress(done, total);
   }
   return packed + kept;
 }

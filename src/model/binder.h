@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -17,23 +19,35 @@ namespace r1 {
 
 class Binder {
  public:
-  // Borrows `file`.
-  explicit Binder(const WeightFile& file) : file_(file) {}
+  // Borrows both.
+  Binder(const WeightFile& file, const LoadOptions& options) : file_(file), options_(options) {}
+  const LoadOptions& options() const { return options_; }
+  bool gguf() const { return file_.container() == Container::kGguf; }
 
   // Prepended to the names that follow: ("blk.3.", "model.layers.3.").
   void prefix(std::string gguf, std::string hf);
 
-  // field (Weight; Tensor for vectors; StoredMatrix for embeddings), GGUF name, Hugging Face name,
-  // shape as torch prints it. load() fills the field, which must stay where it is until then.
+  // field (Weight; Tensor for vectors; StoredMatrix for what stays as stored), GGUF name, Hugging
+  // Face name, shape as torch prints it. load() fills the field, which must stay where it is until
+  // then. A stack of matrices [n, rows, cols] is a StoredMatrix of n * rows rows.
   template <class T>
   void bind(T& field, std::string_view gguf, std::string_view hf, std::vector<int64_t> shape) {
     add(&field, gguf, hf, std::move(shape));
   }
+  // A weight that is multiplied exactly (Compute::kF32) whatever the options say.
+  void bind_exact(Weight& field, std::string_view gguf, std::string_view hf,
+                  std::vector<int64_t> shape);
+  // Runs after the fields bound so far are filled; returns the bytes it keeps resident.
+  void then(std::function<Result<uint64_t>(Context&)> make);
+
+  bool has(std::string_view gguf, std::string_view hf) const;
+  // Tensors with names that begin so are of no use to this model as it is loaded.
+  void ignore(std::string_view gguf, std::string_view hf);
 
   // Checks every binding and that every tensor of the file is bound, reports all that is wrong,
-  // then fills the fields. Returns the bytes resident afterwards. Embeddings stay mapped: the
-  // caller keeps the file's mapping.
-  Result<uint64_t> load(Context& ctx, const LoadOptions& options);
+  // then fills the fields. Returns the bytes resident afterwards. What stays as stored stays
+  // mapped: the caller keeps the file's mapping.
+  Result<uint64_t> load(Context& ctx);
 
  private:
   using Field = std::variant<Weight*, StoredMatrix*, Tensor*>;
@@ -41,20 +55,30 @@ class Binder {
     Field field;
     std::string name;
     std::vector<int64_t> shape;
+    Compute compute;
     const TensorInfo* found = nullptr;
     StoredMatrix stored{};                 // of weights and embeddings
     const MatmulKernel* kernel = nullptr;  // of weights
   };
 
   void add(Field field, std::string_view gguf, std::string_view hf, std::vector<int64_t> shape);
-  Result<void> match(Binding& b, const Context& ctx, Compute compute) const;
+  std::string full_name(std::string_view gguf, std::string_view hf) const;
+  Result<void> match(Binding& b, const Context& ctx) const;
   Result<void> read_scales(Binding& b) const;
   std::vector<std::string> unused() const;
-  Result<void> check(const Context& ctx, Compute compute);
+  Result<void> check(const Context& ctx);
+
+  struct Step {
+    size_t n_bindings;  // that must be filled before
+    std::function<Result<uint64_t>(Context&)> make;
+  };
 
   const WeightFile& file_;
+  const LoadOptions& options_;
   std::string gguf_prefix_, hf_prefix_;
   std::vector<Binding> bindings_;
+  std::vector<Step> steps_;
+  std::vector<std::string> ignored_;
 };
 
 }  // namespace r1

@@ -17,6 +17,9 @@ namespace r1 {
 
 enum class RopeScaling : uint8_t { kNone, kLinear, kYarn, kLlama3 };
 
+// 0.1 m ln(factor) + 1 (YaRN, eq. 22); 1 where factor <= 1.
+double yarn_scale(double factor, double m);
+
 struct RopeConfig {
   RopeLayout layout = RopeLayout::kHalves;
   double theta = 10000;
@@ -29,8 +32,38 @@ struct RopeConfig {
   bool truncate = true;  // YaRN: the ramp's ends are whole pairs
   double attention_factor = 1;                       // YaRN: multiplies cos and sin
   double low_freq_factor = 1, high_freq_factor = 4;  // llama3
+  double mscale_all_dim = 0;                         // YaRN in MLA: scales the softmax; 0: not
   std::vector<float>
       divisors;  // of each pair's frequency [dim / 2]; GGUF's rope_freqs.weight, empty: none
+};
+
+// Multi-head latent attention (DeepSeek-V2, section 2.1).
+struct MlaConfig {
+  int64_t q_lora_rank = 0;   // of the compressed query; 0: none
+  int64_t kv_lora_rank = 0;  // of what keys and values are made from; 0: the model has no MLA
+  int64_t qk_nope_head_dim = 0, qk_rope_head_dim = 0, v_head_dim = 0;
+};
+
+enum class GateScore : uint8_t { kSoftmax, kSigmoid };
+// How a group of experts is judged: by its best, or by the sum of its best two.
+enum class GroupScore : uint8_t { kMax, kTopTwo };
+
+// DeepSeekMoE (DeepSeek-V3, section 2.1.2).
+struct MoeConfig {
+  int64_t n_routed_experts = 0;  // 0: every layer is dense
+  int64_t n_activated_experts = 0, n_shared_experts = 0, moe_inter_dim = 0;
+  int64_t n_dense_layers = 0;  // the first layers
+  int64_t layer_freq = 1;      // of the layers after them, those whose number it divides
+  int64_t n_expert_groups = 1, n_limited_groups = 1;
+  GateScore score = GateScore::kSoftmax;
+  GroupScore group_score = GroupScore::kMax;
+  bool gate_bias = false;       // added to the scores that choose, not to those that weigh
+  bool norm_topk_prob = false;  // the chosen weights sum to 1
+  double route_scale = 1;
+
+  bool is_moe(int64_t layer) const {
+    return n_routed_experts > 0 && layer >= n_dense_layers && layer % layer_freq == 0;
+  }
 };
 
 struct Config {
@@ -43,6 +76,9 @@ struct Config {
   bool tied = false;  // the head is the embedding
   bool qkv_bias = false, o_bias = false, mlp_bias = false;
   bool qk_norm = false;  // RMSNorm of each query and key head before RoPE
+  MlaConfig mla;
+  MoeConfig moe;
+  int64_t n_mtp_layers = 0;  // multi-token prediction, beyond n_layers (DeepSeek-V3, section 2.2)
 };
 
 // Reads the settings of one architecture by their GGUF key (without "arch.") and Hugging Face key;
@@ -81,9 +117,13 @@ class Reader {
   std::optional<Error> error_;
 };
 
-// What every dense decoder has: sizes, norm, RoPE with its scaling, activation, tied head,
-// attention window. Refuses by name what no model here computes: another activation, dynamic RoPE,
-// a window really in use.
+// What every decoder has: sizes, norm, activation, tied head. Refuses another activation than silu.
+void read_sizes(Reader& r, Config& c);
+// RoPE over `dim` elements of a head, unless the file says otherwise, and its scaling. Refuses
+// dynamic scaling.
+void read_rope(Reader& r, Config& c, int64_t dim);
+// What every dense decoder has: sizes, heads, RoPE over whole heads, attention window. Refuses by
+// name what no model here computes: values of another length than keys, a window really in use.
 void read_decoder(Reader& r, Config& c);
 
 // Sizes are positive, divide as they must, and are no larger than the file's tensors can justify.

@@ -7,7 +7,6 @@ namespace r1 {
 Result<void> Decoder::configure(const WeightFile& file, std::string architecture) {
   c.architecture = architecture;
   Reader reader(file, std::move(architecture));
-  read_decoder(reader, c);
   read(reader);
   R1_DO(reader.finish());
   return check(c, file);
@@ -19,6 +18,7 @@ void Decoder::bind_all(Binder& b) {
     b.prefix(fmt::format("blk.{}.", i), fmt::format("model.layers.{}.", i));
     bind(b, i);
   }
+  bind_rest(b);
   b.prefix("", "");
   b.bind(norm_, "output_norm.weight", "model.norm.weight", {c.dim});
   if (c.tied) {
@@ -31,9 +31,9 @@ void Decoder::bind_all(Binder& b) {
 Result<void> Decoder::load(const WeightFile& file, std::string architecture,
                            const LoadOptions& options, Context& ctx) {
   R1_DO(configure(file, std::move(architecture)));
-  Binder binder(file);
+  Binder binder(file, options);
   bind_all(binder);
-  R1_TRY(weight_bytes_, binder.load(ctx, options));
+  R1_TRY(weight_bytes_, binder.load(ctx));
   frequencies_ = rope_frequencies(c.rope);
   file_ = std::make_shared<const WeightFile>(file);
   return {};
@@ -46,8 +46,9 @@ KvShape Decoder::kv_shape(DType kv_dtype) const {
 }
 
 void Decoder::check_batch(const Batch& batch, const KvPages& kv) const {
-  R1_CHECK(kv.shape().n_layers == c.n_layers && kv.shape().n_heads == c.n_kv_heads &&
-           kv.shape().k_dim == c.head_dim);
+  const KvShape shape = kv_shape(kv.shape().dtype);
+  R1_CHECK(kv.shape().n_layers == shape.n_layers && kv.shape().n_heads == shape.n_heads &&
+           kv.shape().k_dim == shape.k_dim && kv.shape().v_dim == shape.v_dim);
   int64_t next = 0;
   for (const SequenceRows& s : batch.parts) {
     R1_CHECK(s.first == next && s.count > 0 && s.position >= 0);
@@ -57,24 +58,36 @@ void Decoder::check_batch(const Batch& batch, const KvPages& kv) const {
   R1_CHECK(next == std::ssize(batch.tokens));
 }
 
-Tensor Decoder::forward(Context& ctx, const Batch& batch, KvPages& kv,
-                        std::vector<Tensor>* hidden) const {
-  check_batch(batch, kv);
+RopeAngles Decoder::angles(Context& ctx, const Batch& batch) const {
   std::vector<int32_t> positions;
   for (const SequenceRows& s : batch.parts) {
     for (int32_t i = 0; i < s.count; ++i) positions.push_back(s.position + i);
   }
-  const RopeAngles angles = rope_angles(ctx, c.rope, frequencies_, positions);
-  if (hidden) hidden->clear();
+  return rope_angles(ctx, c.rope, frequencies_, positions);
+}
 
-  Tensor h = embed(ctx, embedding_, batch.tokens);  // [T, dim]
+Tensor Decoder::embedded(Context& ctx, std::span<const int32_t> tokens) const {
+  return embed(ctx, embedding_, tokens);
+}
+
+Tensor Decoder::head(Context& ctx, const Tensor& h) const { return linear(ctx, h, head_); }
+
+Tensor Decoder::forward(Context& ctx, const Batch& batch, KvPages& kv, const Trace& trace) const {
+  check_batch(batch, kv);
+  if (trace.hidden) trace.hidden->clear();
+  if (trace.experts) trace.experts->clear();
+  const RopeAngles rope = angles(ctx, batch);
+  Tensor h = embedded(ctx, batch.tokens);  // [T, dim]
   for (int layer = 0; layer < c.n_layers; ++layer) {
-    if (hidden) hidden->push_back(h);
-    h = block(ctx, h, {kv, layer, batch.parts, angles});
+    if (trace.hidden) trace.hidden->push_back(h);
+    h = block(ctx, h, {kv, layer, batch.parts, rope}, trace);
   }
-  if (hidden) hidden->push_back(rms_norm(ctx, h, norm_, c.norm_eps));
-  h = rms_norm(ctx, rows(ctx, h, batch.wanted), norm_, c.norm_eps);
-  return linear(ctx, h, head_);  // [wanted, vocab_size]
+  if (trace.hidden || trace.last) {
+    const Tensor last = rms_norm(ctx, h, norm_, c.norm_eps);
+    if (trace.hidden) trace.hidden->push_back(last);
+    if (trace.last) *trace.last = last;
+  }
+  return head(ctx, rms_norm(ctx, rows(ctx, h, batch.wanted), norm_, c.norm_eps));
 }
 
 }  // namespace r1

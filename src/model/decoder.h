@@ -22,22 +22,28 @@ class Decoder : public Model {
   const Config& config() const override { return c; }
   KvShape kv_shape(DType kv_dtype) const override;
   uint64_t weight_bytes() const override { return weight_bytes_; }
-  Tensor forward(Context& ctx, const Batch& batch, KvPages& kv,
-                 std::vector<Tensor>* hidden) const override;
+  uint64_t step_bytes(int64_t) const override { return weight_bytes_; }
+  Tensor forward(Context& ctx, const Batch& batch, KvPages& kv, const Trace& trace) const override;
 
  protected:
   virtual void read(Reader& r) = 0;  // fills c
   virtual void bind(Binder& b,
                     int64_t layer) = 0;  // layers are bound in order, names relative to the layer
+  virtual void bind_rest(Binder&) {}     // what is beyond the layers
   // h [T, dim] -> [T, dim].
-  virtual Tensor block(Context& ctx, Tensor h, const KvCache& kv) const = 0;
+  virtual Tensor block(Context& ctx, Tensor h, const KvCache& kv, const Trace& trace) const = 0;
+
+  // The pieces of forward.
+  void check_batch(const Batch& batch, const KvPages& kv) const;
+  RopeAngles angles(Context& ctx, const Batch& batch) const;
+  Tensor embedded(Context& ctx, std::span<const int32_t> tokens) const;  // [T, dim]
+  Tensor head(Context& ctx, const Tensor& h) const;  // normalised [n, dim] -> logits
 
   Config c;
 
  private:
   Result<void> configure(const WeightFile& file, std::string architecture);
   void bind_all(Binder& b);
-  void check_batch(const Batch& batch, const KvPages& kv) const;
 
   StoredMatrix embedding_;  // [vocab_size, dim], mapped
   Tensor norm_;             // [dim]

@@ -11,7 +11,8 @@ void DenseDecoder::bind(Binder& b, int64_t layer) {
   r1::bind(b, l.ffn, c);
 }
 
-Tensor DenseDecoder::block(Context& ctx, Tensor h, const KvCache& kv) const {  // h [T, dim]
+Tensor DenseDecoder::block(Context& ctx, Tensor h, const KvCache& kv,
+                           const Trace&) const {  // h [T, dim]
   const Layer& l = layers_[static_cast<size_t>(kv.layer)];
   h = add(ctx, h, gqa(ctx, c, l.attn, rms_norm(ctx, h, l.attn_norm, c.norm_eps), kv));
   return add(ctx, h, swiglu(ctx, l.ffn, rms_norm(ctx, h, l.ffn_norm, c.norm_eps)));

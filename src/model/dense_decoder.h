@@ -13,7 +13,7 @@ namespace r1 {
 class DenseDecoder : public Decoder {
  protected:
   void bind(Binder& b, int64_t layer) override;
-  Tensor block(Context& ctx, Tensor h, const KvCache& kv) const override;  // h [T, dim]
+  Tensor block(Context& ctx, Tensor h, const KvCache& kv, const Trace& trace) const override;
 
  private:
   struct Layer {

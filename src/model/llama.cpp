@@ -9,6 +9,7 @@ namespace {
 
 class Llama final : public DenseDecoder {
   void read(Reader& r) override {
+    read_decoder(r, c);
     c.rope.layout = r.gguf() ? RopeLayout::kAdjacent : RopeLayout::kHalves;
     // In GGUF the tensors say whether there are biases.
     r.read(c.qkv_bias, "", "attention_bias", r.file().find("blk.0.attn_q.bias") != nullptr);

@@ -28,9 +28,24 @@ struct Batch {
   std::vector<int32_t> wanted;  // rows whose logits are wanted, ascending
 };
 
+// How a model with latent attention computes it (layers/mla.h). By law 1 a loaded model has one
+// form, whatever it is asked for.
+enum class MlaForm : uint8_t { kAbsorbed, kPlain };
+
 struct LoadOptions {
   Compute compute = Compute::kFast;
   std::function<void(uint64_t done, uint64_t total)> progress;  // bytes; may be empty
+  MlaForm mla = MlaForm::kAbsorbed;
+  bool mtp = false;  // load the layer of draft(), where the file has one
+};
+
+// What a forward can tell beside the logits; each is filled where it is not null.
+struct Trace {
+  // n_layers + 1 of [T, dim]: the embedding, each layer's output, the last after the final norm.
+  std::vector<Tensor>* hidden = nullptr;
+  Tensor* last = nullptr;  // [T, dim] after the final norm: what draft() continues
+  // Of each layer with experts, the ids chosen [T, n_activated_experts], ascending in a row.
+  std::vector<std::vector<int32_t>>* experts = nullptr;
 };
 
 class Model {
@@ -42,13 +57,28 @@ class Model {
                                              Context& ctx);
 
   virtual const Config& config() const = 0;
+  // With room for the keys and values of draft(), where it is loaded.
   virtual KvShape kv_shape(DType kv_dtype) const = 0;
   virtual uint64_t weight_bytes() const = 0;  // resident, packed
-  // Logits [wanted, vocab_size] F32. Writes the keys and values of the batch's rows into `kv`. If
-  // `hidden` is given it receives n_layers + 1 tensors [T, dim]: the embedding, each layer's
-  // output, the last after the final norm.
+  // Bytes of weights that a step of n_tokens tokens reads. Of the experts: as many as tokens that
+  // choose freely are expected to reach.
+  virtual uint64_t step_bytes(int64_t n_tokens) const = 0;
+  // Logits [wanted, vocab_size] F32. Writes the keys and values of the batch's rows into `kv`.
   virtual Tensor forward(Context& ctx, const Batch& batch, KvPages& kv,
-                         std::vector<Tensor>* hidden = nullptr) const = 0;
+                         const Trace& trace = {}) const = 0;
+
+  // Multi-token prediction (DeepSeek-V3, section 2.2): guesses the token after next. Row i of
+  // `batch` stands at a position p: `hidden` row i [T, dim] is what forward (Trace::last) or the
+  // draft before it (`next`) said there, and tokens[i] is the token at p + 1. Returns the logits of
+  // the token at p + 2 [wanted, vocab_size]; writes its layer's keys and values at p. A draft looks
+  // back at those of all positions before p: where some were skipped it is worse, never wrong, for
+  // forward does not read them.
+  virtual bool drafts() const { return false; }  // the layer is loaded
+  virtual Tensor draft(Context& /*ctx*/, const Batch& /*batch*/, const Tensor& /*hidden*/,
+                       KvPages& /*kv*/, Tensor* /*next*/ = nullptr) const {
+    R1_CHECK(drafts());
+    return {};
+  }
 };
 
 }  // namespace r1

@@ -7,7 +7,8 @@ namespace r1 {
 namespace {
 
 class Qwen2 final : public DenseDecoder {
-  void read(Reader&) override {
+  void read(Reader& r) override {
+    read_decoder(r, c);
     c.rope.layout = RopeLayout::kHalves;
     c.qkv_bias = true;
   }

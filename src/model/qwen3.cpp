@@ -8,6 +8,7 @@ namespace {
 
 class Qwen3 final : public DenseDecoder {
   void read(Reader& r) override {
+    read_decoder(r, c);
     c.rope.layout = RopeLayout::kHalves;
     r.read(c.qkv_bias, "", "attention_bias", false);
     r.read(c.o_bias, "", "attention_bias", false);

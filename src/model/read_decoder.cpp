@@ -9,18 +9,15 @@
 namespace r1 {
 namespace {
 
-// 0.1 m ln(s) + 1 (YaRN, eq. 22).
-double yarn_scale(double factor, double m) {
-  return factor <= 1 ? 1 : 0.1 * m * std::log(factor) + 1;
-}
-
 void read_yarn(Reader& r, RopeConfig& rope) {
   double mscale = 0, mscale_all_dim = 0;
   r.read(rope.beta_fast, "rope.scaling.yarn_beta_fast", "rope_scaling.beta_fast", 32.0);
   r.read(rope.beta_slow, "rope.scaling.yarn_beta_slow", "rope_scaling.beta_slow", 1.0);
   r.read(rope.truncate, "", "rope_scaling.truncate", true);
   r.read(mscale, "", "rope_scaling.mscale", 0.0);
-  r.read(mscale_all_dim, "", "rope_scaling.mscale_all_dim", 0.0);
+  r.read(mscale_all_dim, "rope.scaling.yarn_log_multiplier", "rope_scaling.mscale_all_dim", 0.0);
+  if (r.gguf()) mscale = mscale_all_dim *= 10;  // GGUF keeps 0.1 m, and one m for both
+  rope.mscale_all_dim = mscale_all_dim;
   double extra = 1;  // GGUF's multiplies the default, Hugging Face's replaces it
   r.read(extra, "rope.scaling.attn_factor", "", 1.0);
   const double usual =
@@ -48,11 +45,17 @@ void read_divisors(Reader& r, RopeConfig& rope) {
   }
 }
 
-void read_rope(Reader& r, Config& c) {
+}  // namespace
+
+double yarn_scale(double factor, double m) {
+  return factor <= 1 ? 1 : 0.1 * m * std::log(factor) + 1;
+}
+
+void read_rope(Reader& r, Config& c, int64_t dim) {
   RopeConfig& rope = c.rope;
   std::string type;
   r.read(rope.theta, "rope.freq_base", "rope_theta", 10000.0);  // both formats' stated default
-  r.read(rope.dim, "rope.dimension_count", "", c.head_dim);
+  r.read(rope.dim, "rope.dimension_count", "", dim);
   double partial = 1;
   r.read(partial, "", "partial_rotary_factor", 1.0);
   if (partial != 1)
@@ -109,6 +112,8 @@ void read_rope(Reader& r, Config& c) {
   }
 }
 
+namespace {
+
 // A sliding window is refused where some layer would see less than the context through it.
 void read_window(Reader& r, const Config& c) {
   bool used = true;
@@ -136,22 +141,13 @@ void read_window(Reader& r, const Config& c) {
 
 }  // namespace
 
-void read_decoder(Reader& r, Config& c) {
+void read_sizes(Reader& r, Config& c) {
   r.read(c.dim, "embedding_length", "hidden_size");
   r.read(c.inter_dim, "feed_forward_length", "intermediate_size");
   r.read(c.n_layers, "block_count", "num_hidden_layers");
   r.read(c.n_heads, "attention.head_count", "num_attention_heads");
-  r.read(c.n_kv_heads, "attention.head_count_kv", "num_key_value_heads", c.n_heads);
-  r.read(c.head_dim, "attention.key_length", "head_dim", c.n_heads > 0 ? c.dim / c.n_heads : 0);
   r.read(c.context_length, "context_length", "max_position_embeddings");
   r.read(c.norm_eps, "attention.layer_norm_rms_epsilon", "rms_norm_eps");
-
-  int64_t value_dim = 0;
-  r.read(value_dim, "attention.value_length", "", c.head_dim);
-  if (value_dim != c.head_dim) {
-    r.fail(error("attention.value_length = {}: {} has keys and values of one length, here {}",
-                 value_dim, c.architecture, c.head_dim));
-  }
   std::string act;
   r.read(act, "", "hidden_act", "silu");
   if (act != "silu") r.fail(error("hidden_act = {}: not known; silu is", act));
@@ -166,7 +162,19 @@ void read_decoder(Reader& r, Config& c) {
     r.read(c.vocab_size, "", "vocab_size");
     r.read(c.tied, "", "tie_word_embeddings", false);
   }
-  read_rope(r, c);
+}
+
+void read_decoder(Reader& r, Config& c) {
+  read_sizes(r, c);
+  r.read(c.n_kv_heads, "attention.head_count_kv", "num_key_value_heads", c.n_heads);
+  r.read(c.head_dim, "attention.key_length", "head_dim", c.n_heads > 0 ? c.dim / c.n_heads : 0);
+  int64_t value_dim = 0;
+  r.read(value_dim, "attention.value_length", "", c.head_dim);
+  if (value_dim != c.head_dim) {
+    r.fail(error("attention.value_length = {}: {} has keys and values of one length, here {}",
+                 value_dim, c.architecture, c.head_dim));
+  }
+  read_rope(r, c, c.head_dim);
   read_window(r, c);
 }
 

@@ -74,7 +74,8 @@ Result<std::vector<Replay>> replay(const Model& model, Context& ctx,
   for (;;) {
     const Batch batch = next_batch(timelines, options.chunk);
     if (batch.tokens.empty()) return replays;
-    const Tensor logits = model.forward(ctx, batch, kv, options.hidden ? &hidden : nullptr);
+    const Tensor logits =
+        model.forward(ctx, batch, kv, {.hidden = options.hidden ? &hidden : nullptr});
     size_t part = 0;
     for (size_t i = 0; i < timelines.size(); ++i) {
       Timeline& t = timelines[i];

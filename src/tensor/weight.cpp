@@ -35,6 +35,14 @@ void StoredMatrix::decode_row(int64_t row, float* values) const {
   for (int64_t j = 0; j < cols; ++j) values[j] *= scale[j / scale_cols];
 }
 
+StoredMatrix StoredMatrix::slice(int64_t first, int64_t n) const {
+  R1_CHECK(scales.empty() && first >= 0 && n >= 0 && first + n <= rows);
+  StoredMatrix part = *this;
+  part.rows = n;
+  part.bytes = row_bytes(first);
+  return part;
+}
+
 const MatmulKernel* Weight::kernel_for(DType dtype, Compute compute, Isa isa) {
   return find_matmul(dtype == DType::kF8E4M3 ? DType::kF32 : dtype, compute, isa);
 }
@@ -69,6 +77,27 @@ Weight Weight::pack(Context& ctx, const StoredMatrix& stored, const MatmulKernel
       give_back(stored.row_bytes(begin * kernel.row_group), stored.row_bytes(last));
   });
   return w;
+}
+
+Result<uint64_t> pack_all(Context& ctx, Compute compute, std::span<const Packing> matrices) {
+  const auto kernel = [&](const Packing& p) {
+    return Weight::kernel_for(p.from->dtype, compute, ctx.isa());
+  };
+  const auto bytes = [&](const Packing& p) {
+    return (Weight::packed_bytes(*kernel(p), p.from->rows, p.from->cols) + 63) / 64 * 64;
+  };
+  uint64_t total = 0;
+  for (const Packing& p : matrices) {
+    if (!kernel(p)) return error("no kernel multiplies type {}", info(p.from->dtype).name);
+    total += bytes(p);
+  }
+  R1_TRY(const std::shared_ptr<std::byte> memory, reserve_pages(total));
+  uint64_t at = 0;
+  for (const Packing& p : matrices) {
+    *p.to = Weight::pack(ctx, *p.from, *kernel(p), {memory, memory.get() + at});
+    at += bytes(p);
+  }
+  return total;
 }
 
 Result<std::shared_ptr<std::byte>> reserve_pages(uint64_t bytes) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "kernels/matmul/matmul.h"
@@ -28,6 +29,8 @@ struct StoredMatrix {
   const std::byte* row_bytes(int64_t row) const;
   void decode_row(int64_t row,
                   float* values) const;  // [cols], exact (F8E4M3 times its scale, rounded to F32)
+  // Rows [first, first + n) as a matrix: one of a stack. Without block scales only.
+  StoredMatrix slice(int64_t first, int64_t n) const;
 };
 
 class Weight {
@@ -57,6 +60,14 @@ class Weight {
   int64_t rows_ = 0, cols_ = 0;
   std::shared_ptr<const std::byte> packed_;
 };
+
+// Packs matrices one after another into memory of their own; returns its bytes. Errors name a type
+// that no kernel multiplies, or the memory asked for.
+struct Packing {
+  Weight* to;
+  const StoredMatrix* from;
+};
+Result<uint64_t> pack_all(Context& ctx, Compute compute, std::span<const Packing> matrices);
 
 // Memory for weights that live long and are read in order: whole pages, huge ones where the system
 // has them.
