@@ -40,8 +40,8 @@ std::vector<Item> split(std::span<const SequenceRows> sequences, int n_kv_heads,
 void kv_append(Context& ctx, const KvPages& kv, int layer, std::span<const SequenceRows> sequences,
                const Tensor& k, const Tensor& v) {
   const KvShape& shape = kv.shape();
-  R1_CHECK(k.cols() == shape.n_heads * int64_t{shape.k_dim} &&
-           v.cols() == shape.n_heads * int64_t{shape.v_dim});
+  R1_CHECK(k.cols() == shape.n_heads * int64_t{shape.k_dim});
+  R1_CHECK(shape.latent ? !v : v.cols() == shape.n_heads * int64_t{shape.v_dim});
   KvStore* store = best(kKvStore, ctx.isa());
   for (const SequenceRows& s : sequences) {
     ctx.parallel(s.count, kKvPage, [&](int64_t begin, int64_t end) {
@@ -51,7 +51,8 @@ void kv_append(Context& ctx, const KvPages& kv, int layer, std::span<const Seque
           const int64_t position = s.position + i, row = s.first + i;
           const int32_t page = s.pages[static_cast<size_t>(position / kKvPage)];
           store(memory, page, static_cast<int>(position % kKvPage),
-                k.row(row).data() + head * shape.k_dim, v.row(row).data() + head * shape.v_dim);
+                k.row(row).data() + head * shape.k_dim,
+                shape.latent ? nullptr : v.row(row).data() + head * shape.v_dim);
         }
       }
     });

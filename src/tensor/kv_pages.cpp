@@ -14,7 +14,8 @@ uint64_t element_bytes(const KvShape& shape) {
 }
 
 uint64_t bytes_per_layer(const KvShape& shape) {  // of one position
-  return static_cast<uint64_t>(shape.n_heads) * static_cast<uint64_t>(shape.k_dim + shape.v_dim) *
+  const int stored = shape.k_dim + (shape.latent ? 0 : shape.v_dim);
+  return static_cast<uint64_t>(shape.n_heads) * static_cast<uint64_t>(stored) *
          element_bytes(shape);
 }
 
@@ -28,7 +29,7 @@ uint64_t KvShape::bytes_per_page() const { return bytes_per_token() * kKvPage; }
 
 Result<KvPages> KvPages::create(const KvShape& shape, int32_t n_pages) {
   R1_CHECK(shape.dtype == DType::kF32 || shape.dtype == DType::kF16 || shape.dtype == DType::kBF16);
-  R1_CHECK(n_pages >= 0);
+  R1_CHECK(n_pages >= 0 && (!shape.latent || shape.v_dim <= shape.k_dim));
   KvPages pages;
   pages.shape_ = shape;
   pages.n_pages_ = n_pages;
@@ -65,8 +66,12 @@ std::byte* KvPages::v(int32_t page, int layer, int head) const {
 }
 
 KvHead KvPages::head(int layer, int head) const {
-  return {k(0, layer, head), v(0, layer, head), static_cast<int64_t>(shape_.bytes_per_page()),
-          shape_.k_dim,      shape_.v_dim,      shape_.dtype};
+  return {k(0, layer, head),
+          shape_.latent ? nullptr : v(0, layer, head),
+          static_cast<int64_t>(shape_.bytes_per_page()),
+          shape_.k_dim,
+          shape_.v_dim,
+          shape_.dtype};
 }
 
 void KvPages::copy_page(int32_t from, int32_t to) {

@@ -29,6 +29,7 @@ struct KvShape {
   int n_heads = 0;            // key/value heads
   int k_dim = 0, v_dim = 0;   // per head
   DType dtype = DType::kF16;  // kF32, kF16, kBF16
+  bool latent = false;        // values are the first v_dim elements of the keys, stored once (MLA)
 
   uint64_t bytes_per_token() const;
   uint64_t bytes_per_page() const;
@@ -41,8 +42,8 @@ class KvPages {
 
   const KvShape& shape() const { return shape_; }
   int32_t n_pages() const { return n_pages_; }
-  // Keys of one head in one page [k_dim, kKvPage], values [kKvPage, v_dim], of shape().dtype
-  // (kernels/attention).
+  // Keys of one head in one page [k_dim, kKvPage], values [kKvPage, v_dim], of shape().dtype;
+  // latent: keys [kKvPage, k_dim], no values (kernels/attention).
   std::byte* k(int32_t page, int layer, int head) const;
   std::byte* v(int32_t page, int layer, int head) const;
   KvHead head(int layer, int head) const;    // of every page

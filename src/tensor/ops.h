@@ -44,9 +44,9 @@ struct RopeAngles {
 Tensor rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t head_dim);
 
 // Writes keys k [T, n_kv_heads * k_dim] and values v [T, n_kv_heads * v_dim] of a layer at their
-// rows' positions.
+// rows' positions. Latent pages (KvShape::latent) take no values.
 void kv_append(Context& ctx, const KvPages& kv, int layer, std::span<const SequenceRows> sequences,
-               const Tensor& k, const Tensor& v);
+               const Tensor& k, const Tensor& v = {});
 
 // Causal attention of q [T, n_heads * k_dim] to each row's own sequence -> [T, n_heads * v_dim].
 // Heads [i n, (i + 1) n), n = n_heads / n_kv_heads, share key/value head i (Ainslie et al. 2023).

@@ -125,6 +125,28 @@ TEST(Attention, ManyHeadsOnOneKeyAndManyRowsAreWhatOneQueryAloneIs) {
   }
 }
 
+TEST(Attention, LatentValuesAreTheBeginningsOfTheKeys) {
+  constexpr int kRows = 40, kHeads = 16, kKey = 24, kValue = 16;
+  for (const Isa isa : supported_isas()) {
+    Context ctx(isa, 2);
+    auto latent = KvPages::create({1, 1, kKey, kValue, DType::kF16, true}, 2);
+    auto plain = KvPages::create({1, 1, kKey, kValue, DType::kF16}, 2);
+    ASSERT_TRUE(latent && plain);
+    EXPECT_EQ(latent->shape().bytes_per_token(), kKey * 2u);
+    const Tensor q = random(ctx, kRows, kHeads * kKey, 1), k = random(ctx, kRows, kKey, 2);
+    Tensor v = ctx.tensor(kRows, kValue);
+    for (int64_t i = 0; i < kRows; ++i) std::copy_n(k.row(i).data(), kValue, v.row(i).data());
+    const int32_t pages[] = {1, 0};
+    const SequenceRows all[] = {{0, kRows, 0, pages}};
+    kv_append(ctx, *latent, 0, all, k);
+    kv_append(ctx, *plain, 0, all, k, v);
+    const Tensor got = attention(ctx, q, kHeads, *latent, 0, all, 0.25);
+    const Tensor want = attention(ctx, q, kHeads, *plain, 0, all, 0.25);
+    for (int64_t i = 0; i < want.size(); ++i)
+      ASSERT_NEAR(got.data()[i], want.data()[i], 5e-5) << name(isa);
+  }
+}
+
 TEST(KvPages, APageIsCopiedWithAllItsLayers) {
   const KvShape shape{2, 3, 4, 5, DType::kBF16};
   EXPECT_EQ(shape.bytes_per_token(), 2u * 3 * 9 * 2);

@@ -20,13 +20,17 @@ constexpr int kAttentionTile = 32;     // positions per page
 constexpr int kAttentionQueries = 64;  // most queries of one call
 
 // One head's keys and values: page p holds keys [k_dim, 32] at k + p * page_bytes, transposed so
-// that lanes are positions, and values [32, v_dim] at v + p * page_bytes.
+// that lanes are positions, and values [32, v_dim] at v + p * page_bytes. A latent head
+// (DeepSeek-V2, arXiv 2405.04434, section 2.1) stores one vector a position: page p holds keys [32,
+// k_dim], and a value is the first v_dim elements of its key.
 struct KvHead {
   std::byte* k = nullptr;
-  std::byte* v = nullptr;
+  std::byte* v = nullptr;  // null: latent
   int64_t page_bytes = 0;
   int k_dim = 0, v_dim = 0;
   DType dtype = DType::kF32;  // kF32, kF16, kBF16
+
+  bool latent() const { return v == nullptr; }
 };
 
 struct AttentionQuery {
@@ -45,8 +49,8 @@ Attention attention_ref, attention_avx2;
 inline constexpr Variant<Attention> kAttention[] = {{Isa::kRef, attention_ref},
                                                     {Isa::kAvx2, attention_avx2}};
 
-// Writes the key [k_dim] and the value [v_dim] of one position, rounded to nearest even. All
-// variants: same bits.
+// Writes the key [k_dim] and the value [v_dim] of one position, rounded to nearest even; of a
+// latent head the key alone. All variants: same bits.
 using KvStore = void(const KvHead& kv, int32_t page, int offset, const float* k, const float* v);
 
 KvStore kv_store_ref, kv_store_avx2;

@@ -193,14 +193,14 @@ void attend(const KvHead& kv, float scale, std::span<const int32_t> pages,
 void attention_avx2(const KvHead& kv, float scale, std::span<const int32_t> pages,
                     std::span<const AttentionQuery> queries) {
   if (queries.empty()) return;
-  if (kv.v_dim % 8 != 0) return attention_ref(kv, scale, pages, queries);
+  if (kv.latent() || kv.v_dim % 8 != 0) return attention_ref(kv, scale, pages, queries);
   if (kv.dtype == DType::kF32) return attend<F32>(kv, scale, pages, queries);
   if (kv.dtype == DType::kF16) return attend<F16>(kv, scale, pages, queries);
   return attend<BF16>(kv, scale, pages, queries);
 }
 
 void kv_store_avx2(const KvHead& kv, int32_t page, int offset, const float* k, const float* v) {
-  if (kv.dtype != DType::kF16) return kv_store_ref(kv, page, offset, k, v);
+  if (kv.latent() || kv.dtype != DType::kF16) return kv_store_ref(kv, page, offset, k, v);
   auto* keys = reinterpret_cast<uint16_t*>(kv.k + page * kv.page_bytes) + offset;
   auto* values = reinterpret_cast<uint16_t*>(kv.v + page * kv.page_bytes) + offset * kv.v_dim;
   uint16_t halves[8];

@@ -15,25 +15,27 @@ namespace {
 constexpr int kTile = kAttentionTile;
 
 // n positions of random keys and values in pages of a given order; unused positions hold NaN.
+// Latent: the values are the beginnings of the keys, and not stored.
 struct Cache {
   std::vector<float> k, v;  // as given, [n, dim]
   std::vector<std::byte> memory;
   std::vector<int32_t> pages;
   KvHead head;
 
-  Cache(DType dtype, int k_dim, int v_dim, int n, std::vector<int32_t> order)
+  Cache(DType dtype, int k_dim, int v_dim, int n, std::vector<int32_t> order, bool latent = false)
       : pages(std::move(order)) {
     const auto size = static_cast<size_t>(info(dtype).block_bytes);
-    const size_t page_bytes = static_cast<size_t>(kTile * (k_dim + v_dim)) * size;
+    const size_t page_bytes = static_cast<size_t>(kTile * (k_dim + (latent ? 0 : v_dim))) * size;
     memory.assign(page_bytes * 8, std::byte{0xff});
     head = {memory.data(),
-            memory.data() + static_cast<size_t>(kTile * k_dim) * size,
+            latent ? nullptr : memory.data() + static_cast<size_t>(kTile * k_dim) * size,
             static_cast<int64_t>(page_bytes),
             k_dim,
             v_dim,
             dtype};
     for (int i = 0; i < n * k_dim; ++i) k.push_back(draw(1, i));
-    for (int i = 0; i < n * v_dim; ++i) v.push_back(draw(2, i));
+    for (int i = 0; i < n * v_dim; ++i)
+      v.push_back(latent ? k[static_cast<size_t>(i / v_dim * k_dim + i % v_dim)] : draw(2, i));
   }
   static float draw(uint64_t stream, int i) {  // exact in BF16 too
     return static_cast<float>(std::round(normal(5, stream, static_cast<uint64_t>(i)) * 32) / 32);
@@ -68,8 +70,13 @@ class AttentionTest : public testing::TestWithParam<DType> {};
 TEST_P(AttentionTest, EveryVariantComputesTheFormula) {
   for (const auto& variant : kAttention) {
     if (!supported(variant.isa)) continue;
-    for (const auto& [k_dim, v_dim] : {std::pair{64, 64}, {8, 8}, {48, 24}, {128, 128}}) {
-      Cache cache(GetParam(), k_dim, v_dim, 71, {5, 0, 3});
+    for (const auto& [k_dim, v_dim, latent] : {std::tuple{64, 64, false},
+                                               {8, 8, false},
+                                               {48, 24, false},
+                                               {128, 128, false},
+                                               {576, 512, true},
+                                               {24, 16, true}}) {
+      Cache cache(GetParam(), k_dim, v_dim, 71, {5, 0, 3}, latent);
       cache.store(best(kKvStore, variant.isa));
       const float scale = 1 / std::sqrt(static_cast<float>(k_dim));
       std::vector<float> q(static_cast<size_t>(k_dim)), y(static_cast<size_t>(v_dim));
