@@ -29,6 +29,7 @@ struct Avx2 {
                                               : (1 << f.bits) - 1;
   static constexpr int kFits = 32767 / (2 * 127 * kLargest);
   static constexpr int kSteps = kFits >= 8 && f.sub == 32 ? 8 : 4;
+  static constexpr int kGroups = 1, kTile = 1;  // 8 of 16 registers are weights
   static_assert(kFits >= kSteps, "no chain overflows, and so no pair of products saturates");
 
   // The bits [bits j, bits j + bits) of every byte, moved to bit `at`.
@@ -98,22 +99,15 @@ struct Avx2 {
     });
   }
 
-  // dots + the products of a chunk with a token. `starts`: of the token's chains in this chunk.
   template <int part>
-  R1_INLINE static Int add_dot(Int dots, const Int (&w)[8], const int8_t* a,
-                               const std::byte* starts, const Int* scale) {
-    unroll<8 / kSteps>([&](auto c) R1_INLINE {
-      constexpr int kFirst = kSteps * c, kSub = 4 * kFirst / f.sub;
-      constexpr bool kCentred = f.offset > 0 && part == 0;
-      Int chain;
-      if constexpr (kCentred) chain = broadcast(starts + 4 * kSub);
-      unroll<kSteps>([&](auto i) R1_INLINE {
-        const Int products = _mm256_maddubs_epi16(w[kFirst + i], broadcast(a + 4 * (kFirst + i)));
-        chain = i == 0 && !kCentred ? products : _mm256_add_epi16(chain, products);
-      });
-      dots = _mm256_add_epi32(dots, _mm256_madd_epi16(chain, scale[kSub]));
-    });
-    return dots;
+  R1_INLINE static Int start(const std::byte* starts) {
+    return f.offset > 0 && part == 0 ? broadcast(starts) : zero();
+  }
+  R1_INLINE static Int add_product(Int chain, Int w, Int a) {
+    return _mm256_add_epi16(chain, _mm256_maddubs_epi16(w, a));
+  }
+  R1_INLINE static Int add_chain(Int dots, Int chain, Int scale) {
+    return _mm256_add_epi32(dots, _mm256_madd_epi16(chain, scale));
   }
 
   R1_INLINE static __m128i load_eight(const uint8_t* bytes) {

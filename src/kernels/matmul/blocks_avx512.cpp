@@ -21,6 +21,8 @@ struct Avx512 {
   static constexpr Format f = format_of(type);
   static constexpr int kRows = 16;
   static constexpr int kParts = 1;
+  static constexpr int kSteps = f.sub / 4;      // of a chain
+  static constexpr int kGroups = 2, kTile = 4;  // 16 registers of weights, 8 of chains
   using Int = __m512i;
   using Float = __m512;
 
@@ -62,7 +64,7 @@ struct Avx512 {
 
   template <int /*part*/, bool nibbles>
   R1_INLINE static void load_scales(const uint8_t* scales, Int* scale) {
-    if constexpr (f.block == 32) return;
+    if constexpr (f.block == 32) return void(scale[0] = zero());
     unroll<32 / f.sub>([&](auto s) R1_INLINE {
       __m128i bytes = load_sixteen(scales + kRows * s);
       if constexpr (nibbles) bytes = _mm_and_si128(bytes, _mm_set1_epi8(15));
@@ -70,21 +72,17 @@ struct Avx512 {
     });
   }
 
-  // dots + the products of a chunk with a token. `starts`: of the token's sums in this chunk.
+  // A chain is the sum of a sub-block, from its start of -offset * sum(a).
   template <int /*part*/>
-  R1_INLINE static Int add_dot(Int dots, const Int (&w)[8], const int8_t* a,
-                               const std::byte* starts, const Int* scale) {
-    constexpr int kSteps = f.sub / 4;
-    unroll<8 / kSteps>([&](auto c) R1_INLINE {
-      Int sum = zero();
-      if constexpr (f.offset > 0) sum = broadcast(starts + 4 * c);
-      unroll<kSteps>([&](auto i) R1_INLINE {
-        sum = _mm512_dpbusd_epi32(sum, w[kSteps * c + i], broadcast(a + 4 * (kSteps * c + i)));
-      });
-      if constexpr (f.block == 256) sum = _mm512_mullo_epi32(sum, scale[c]);
-      dots = _mm512_add_epi32(dots, sum);
-    });
-    return dots;
+  R1_INLINE static Int start(const std::byte* starts) {
+    return f.offset > 0 ? broadcast(starts) : zero();
+  }
+  R1_INLINE static Int add_product(Int chain, Int w, Int a) {
+    return _mm512_dpbusd_epi32(chain, w, a);
+  }
+  R1_INLINE static Int add_chain(Int dots, Int chain, Int scale) {
+    if constexpr (f.block == 256) chain = _mm512_mullo_epi32(chain, scale);
+    return _mm512_add_epi32(dots, chain);
   }
 
   R1_INLINE static __m128i load_sixteen(const uint8_t* bytes) {

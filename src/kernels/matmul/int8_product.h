@@ -1,8 +1,9 @@
 // Block weights times int8 activations: the loop that every type and instruction set shares. `Set`
 // supplies rows per register, the unpacking of a chunk (32 elements of kRows rows) and its integer
-// dot products (blocks_avx2.cpp ...). A chunk is unpacked once, in registers, for up to 32 tokens.
-// Integer sums are exact; in F32 remain one or two FMAs a block, in the order of K, whatever the
-// number of tokens: law 1 (see matmul.h).
+// dot products (blocks_avx2.cpp ...). A chunk is unpacked once, in registers, for up to 32 tokens;
+// kGroups row groups by kTile tokens are multiplied together, so that they share every load of
+// activations and many chains hide their latency. Integer sums are exact; in F32 remain one or two
+// FMAs a block, in the order of K, whatever the number of tokens: law 1 (see matmul.h).
 #pragma once
 
 #include <cstring>
@@ -30,7 +31,8 @@ struct Int8Product {
 
   // What a block adds to the rows' sums once its integers are summed.
   struct Block {
-    R1_INLINE explicit Block(const uint8_t* scales) : d(Set::load_halves(scales)) {
+    R1_INLINE void load(const uint8_t* scales) {
+      d = Set::load_halves(scales);
       if constexpr (!f.min) return;
       m = Set::load_halves(scales + 2 * kRows);
       if constexpr (f.block == 32) return;
@@ -63,56 +65,123 @@ struct Int8Product {
     unroll<(n_bytes + 63) / 64>([&](auto line) R1_INLINE { __builtin_prefetch(from + 64 * line); });
   }
 
-  // y [n] of one row group, all rows in a register; n == kN where that is not 0.
-  template <int kN>
+  // body(i, j) for i in [0, N), j in [0, G).
+  template <int N, int G, class Body>
+  R1_INLINE static void unroll2(Body body) {
+    unroll<N>([&](auto i) R1_INLINE { unroll<G>([&](auto j) R1_INLINE { body(i, j); }); });
+  }
+
+  // dots [N][G] += the products of a chunk of G row groups with N tokens, `stride` bytes apart.
+  // `w`: step s has the elements 4 s ... 4 s + 3 of every row. `starts`: of the first token's
+  // chains.
+  template <int part, int N, int G>
+  R1_INLINE static void add_products(const Int (&w)[G][8], const Int (&scale)[G][kSubsInChunk],
+                                     const std::byte* a, const std::byte* starts, size_t stride,
+                                     Int (&dots)[N][G]) {
+    constexpr int kSteps = Set::kSteps;
+    unroll<8 / kSteps>([&](auto c) R1_INLINE {
+      constexpr int kSub = 4 * kSteps * c / f.sub;
+      Int chain[N][G];
+      unroll<N>([&](auto t) R1_INLINE {
+        const Int start = Set::template start<part>(starts + stride * t + 4 * kSub);
+        unroll<G>([&](auto g) R1_INLINE { chain[t][g] = start; });
+      });
+      unroll<kSteps>([&](auto i) R1_INLINE {
+        constexpr int s = kSteps * c + i;
+        unroll<N>([&](auto t) R1_INLINE {
+          const Int four = Set::broadcast(a + stride * t + 4 * s);
+          unroll<G>([&](auto g)
+                        R1_INLINE { chain[t][g] = Set::add_product(chain[t][g], w[g][s], four); });
+        });
+      });
+      unroll2<N, G>([&](auto t, auto g) R1_INLINE {
+        dots[t][g] = Set::add_chain(dots[t][g], chain[t][g], scale[g][kSub]);
+      });
+    });
+  }
+
+  // y [n][G] of G row groups, all rows of one in a register; n == kN where that is not 0.
+  template <int G, int kN>
   static void tile(const uint8_t* chunk, int64_t cols, const std::byte* x, int n, Float* y) {
-    const auto each = [&](auto body) R1_INLINE {
-      if constexpr (kN > 0) return unroll<kN>(body);
-      for (int t = 0; t < n; ++t) body(t);
-    };
     constexpr int kMost = kN > 0 ? kN : kTokens;
-    const size_t stride = X::bytes(cols);
+    constexpr int kTile = kN > 0 && kN < Set::kTile ? kN : Set::kTile;
+    // body(t, size): tokens t ... t + size - 1.
+    const auto each = [&](auto body) R1_INLINE {
+      constexpr std::integral_constant<int, kTile> kSize;
+      if constexpr (kN > 0) {
+        return unroll<kN / kTile>(
+            [&](auto i) R1_INLINE { body(std::integral_constant<int, kTile * i>{}, kSize); });
+      }
+      int t = 0;
+      for (; t + kTile <= n; t += kTile) body(t, kSize);
+      for (; t < n; ++t) body(t, std::integral_constant<int, 1>{});
+    };
+    const size_t stride = X::bytes(cols), group = Packed::bytes(cols);
     const int64_t x_scales = X::scales_at(cols), x_sums = X::sums_at(cols);
     const uint8_t* scales = chunk + Packed::scales_at(cols);
-    Float sum[kMost];
-    each([&](auto t) R1_INLINE { sum[t] = Set::zero_float(); });
+    Float sum[kMost][G];
+    Int dots[kMost][G];
+    each([&](auto t, auto size) R1_INLINE {
+      unroll2<size, G>([&](auto i, auto g) R1_INLINE { sum[t + i][g] = Set::zero_float(); });
+    });
     for (int64_t b = 0; b < cols / f.block; ++b, scales += Packed::kBlockBytes) {
-      Int dots[kMost];
-      if constexpr (f.block == 256) each([&](auto t) R1_INLINE { dots[t] = Set::zero(); });
-      prefetch<Packed::kBlockBytes>(scales + kAhead);
-      const Block block(scales);
-      const auto finish = [&](auto t, Int dot) R1_INLINE {
-        const std::byte* token = x + stride * static_cast<size_t>(t);
-        sum[t] = block.add(sum[t], dot, token + x_scales + 4 * b,
-                           token + x_sums + X::kSumBytes * Packed::kSubs * b);
+      Block block[G];
+      const auto load_block = [&] R1_INLINE {
+        unroll<G>([&](auto g) R1_INLINE { block[g].load(scales + group * g); });
       };
+      const auto finish = [&](auto t, auto i, auto g, Int dot) R1_INLINE {
+        const std::byte* token = x + stride * static_cast<size_t>(t + i);
+        sum[t + i][g] = block[g].add(sum[t + i][g], dot, token + x_scales + 4 * b,
+                                     token + x_sums + X::kSumBytes * Packed::kSubs * b);
+      };
+      unroll<G>([&](auto g)
+                    R1_INLINE { prefetch<Packed::kBlockBytes>(scales + group * g + kAhead); });
+      if constexpr (f.block == 32) load_block();
+      if constexpr (f.block == 256) {
+        each([&](auto t, auto size) R1_INLINE {
+          unroll2<size, G>([&](auto i, auto g) R1_INLINE { dots[t + i][g] = Set::zero(); });
+        });
+      }
       for (int64_t c = b * kChunks; c < (b + 1) * kChunks; ++c, chunk += Packed::kChunkBytes) {
-        prefetch<Packed::kChunkBytes>(chunk + kAhead);
+        unroll<G>([&](auto g)
+                      R1_INLINE { prefetch<Packed::kChunkBytes>(chunk + group * g + kAhead); });
         unroll<Set::kParts>([&](auto part) R1_INLINE {
-          Int w[8];  // step s: elements 4 s ... 4 s + 3 of every row
-          Int scale[kSubsInChunk];
-          Set::template unpack<part>(chunk, w);
-          Set::template load_scales<part, Packed::kNibbles>(
-              scales + Packed::kScaleAt + kSubsInChunk * kRows * (c % kChunks), scale);
-          each([&](auto t) R1_INLINE {
+          constexpr bool kFirst = f.block == 32 && part == 0;
+          constexpr bool kLast = f.block == 32 && part == Set::kParts - 1;
+          Int w[G][8], scale[G][kSubsInChunk];
+          unroll<G>([&](auto g) R1_INLINE {
+            Set::template unpack<part>(chunk + group * g, w[g]);
+            Set::template load_scales<part, Packed::kNibbles>(
+                scales + group * g + Packed::kScaleAt + kSubsInChunk * kRows * (c % kChunks),
+                scale[g]);
+          });
+          each([&](auto t, auto size) R1_INLINE {
             const std::byte* token = x + stride * static_cast<size_t>(t);
-            const auto* a = reinterpret_cast<const int8_t*>(token) + 32 * c;
-            const std::byte* starts = token + x_sums + 4 * kSubsInChunk * c;
-            constexpr bool kFirst = f.block == 32 && part == 0;
-            constexpr bool kLast = f.block == 32 && part == Set::kParts - 1;
-            const Int before = kFirst ? Set::zero() : dots[t];
-            const Int dot = Set::template add_dot<part>(before, w, a, starts, scale);
-            if constexpr (kLast) {
-              finish(t, dot);
-            } else {
-              dots[t] = dot;
-            }
+            Int dot[size][G];
+            unroll2<size, G>([&](auto i, auto g)
+                                 R1_INLINE { dot[i][g] = kFirst ? Set::zero() : dots[t + i][g]; });
+            add_products<part>(w, scale, token + 32 * c, token + x_sums + 4 * kSubsInChunk * c,
+                               stride, dot);
+            unroll2<size, G>([&](auto i, auto g) R1_INLINE {
+              if constexpr (kLast) {
+                finish(t, i, g, dot[i][g]);
+              } else {
+                dots[t + i][g] = dot[i][g];
+              }
+            });
           });
         });
       }
-      if constexpr (f.block == 256) each([&](auto t) R1_INLINE { finish(t, dots[t]); });
+      if constexpr (f.block == 256) {
+        load_block();
+        each([&](auto t, auto size) R1_INLINE {
+          unroll2<size, G>([&](auto i, auto g) R1_INLINE { finish(t, i, g, dots[t + i][g]); });
+        });
+      }
     }
-    each([&](auto t) R1_INLINE { y[t] = sum[t]; });
+    each([&](auto t, auto size) R1_INLINE {
+      unroll2<size, G>([&](auto i, auto g) R1_INLINE { y[(t + i) * G + g] = sum[t + i][g]; });
+    });
   }
 
   static void multiply(const std::byte* packed, int64_t n_groups, int64_t n_rows, int64_t cols,
@@ -120,28 +189,28 @@ struct Int8Product {
     for (int64_t t0 = 0; t0 < n_tokens; t0 += kTokens) {
       const int n = static_cast<int>(n_tokens - t0 < kTokens ? n_tokens - t0 : kTokens);
       const std::byte* x = prepared + X::bytes(cols) * static_cast<size_t>(t0);
-      for (int64_t g = 0; g < n_groups; ++g) {
-        const auto* group =
-            reinterpret_cast<const uint8_t*>(packed) + Packed::bytes(cols) * static_cast<size_t>(g);
-        Float sums[kTokens];
-        switch (n) {
-          case 1:
-            tile<1>(group, cols, x, n, sums);
-            break;
-          case 2:
-            tile<2>(group, cols, x, n, sums);
-            break;
-          case 4:
-            tile<4>(group, cols, x, n, sums);
-            break;
-          default:
-            tile<0>(group, cols, x, n, sums);
+      int64_t g = 0;
+      const auto groups_of = [&](auto size, auto tokens) {
+        constexpr int G = size;
+        for (; g + G <= n_groups; g += G) {
+          const std::byte* group = packed + Packed::bytes(cols) * static_cast<size_t>(g);
+          Float sums[kTokens * G];
+          tile<G, tokens>(reinterpret_cast<const uint8_t*>(group), cols, x, n, sums);
+          const int64_t rows = n_rows - g * kRows < G * kRows ? n_rows - g * kRows : G * kRows;
+          for (int t = 0; t < n; ++t) {
+            std::memcpy(y + (t0 + t) * y_stride + g * kRows, &sums[t * G],
+                        static_cast<size_t>(rows) * 4);
+          }
         }
-        const int64_t rows = n_rows - g * kRows < kRows ? n_rows - g * kRows : kRows;
-        for (int t = 0; t < n; ++t) {
-          std::memcpy(y + (t0 + t) * y_stride + g * kRows, &sums[t], static_cast<size_t>(rows) * 4);
-        }
-      }
+      };
+      // Few tokens have all their sums in registers, with one row group.
+      unroll<4>([&](auto i) {
+        using Tokens = std::integral_constant<int, i + 1>;
+        if (n == i + 1) groups_of(std::integral_constant<int, 1>{}, Tokens{});
+      });
+      using Any = std::integral_constant<int, 0>;
+      groups_of(std::integral_constant<int, Set::kGroups>{}, Any{});
+      groups_of(std::integral_constant<int, 1>{}, Any{});
     }
   }
 
