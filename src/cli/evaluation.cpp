@@ -23,6 +23,14 @@ void add_evaluation_options(CLI::App& app, EvaluationOptions& options) {
                o->kv = dtype_from_name(v);
                return true;
              });
+  add_choice(
+      app, "--mla", "absorbed|plain",
+      "form of latent attention: absorbed keeps one short vector a token, plain every head's "
+      "keys and values; other models have none",
+      [o](const std::string& v) {
+        o->mla = v == "plain" ? MlaForm::kPlain : MlaForm::kAbsorbed;
+        return v == "plain" || v == "absorbed";
+      });
   app.add_option("--threads", o->threads, "default: all cores")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
@@ -35,7 +43,10 @@ Result<std::unique_ptr<Model>> load_model(const WeightFile& file, const Evaluati
     if (!bar) bar.emplace("weights", total);
     bar->update(done);
   };
-  auto model = Model::load(file, {options.compute, progress}, ctx);
+  auto model = Model::load(
+      file,
+      {.compute = options.compute, .progress = progress, .mla = options.mla, .mtp = options.mtp},
+      ctx);
   if (bar && model) bar->finish();
   return model;
 }

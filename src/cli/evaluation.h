@@ -19,13 +19,15 @@ struct EvaluationOptions {
   Compute compute = Compute::kFast;
   std::optional<DType> kv;  // default: F32 with Compute::kF32, else F16
   int threads = 0;          // 0: all cores
+  MlaForm mla = MlaForm::kAbsorbed;
+  bool mtp = false;  // load the layer of multi-token prediction
 
   DType kv_dtype() const {
     return kv.value_or(compute == Compute::kF32 ? DType::kF32 : DType::kF16);
   }
 };
 
-// MODEL --compute --kv --threads. `options` must outlive the parsing.
+// MODEL --compute --kv --mla --threads. `options` must outlive the parsing.
 void add_evaluation_options(CLI::App& app, EvaluationOptions& options);
 
 Result<std::unique_ptr<Model>> load_model(const WeightFile& file, const EvaluationOptions& options,

@@ -22,7 +22,12 @@ const char* const logits_examples =
     "\n"
     "OUT holds, for sequence i: logits_i [T, vocab] F32; with --hidden, hidden_i_j [T, dim] F32 "
     "(0: the embedding,\n"
-    "last: after the final norm); with --greedy N, greedy_i [N] I32. Neither the batch nor --chunk "
+    "last: after the final norm); with --experts, experts_i_j [T, used] I32 of each layer j that "
+    "has "
+    "some, ascending;\n"
+    "with --mtp, mtp_logits_i [T - 1, vocab] F32 (row t: the token at t + 2, from those up to t + "
+    "1); with --greedy N,\n"
+    "greedy_i [N] I32. Neither the batch nor --chunk "
     "nor --threads changes\n"
     "a byte of it.\n";
 
@@ -82,6 +87,15 @@ std::vector<TensorInfo> outputs(const std::vector<Replay>& replays, const Sequen
       tensors.push_back(
           tensor(fmt::format("hidden_{}_{}", i, j), DType::kF32, {n, c.dim}, replays[i].hidden[j]));
     }
+    for (size_t j = 0, layer = 0; j < replays[i].experts.size(); ++j, ++layer) {
+      while (!c.moe.is_moe(static_cast<int64_t>(layer))) ++layer;
+      tensors.push_back(tensor(fmt::format("experts_{}_{}", i, layer), DType::kI32,
+                               {n, c.moe.n_activated_experts}, replays[i].experts[j]));
+    }
+    if (const auto& mtp = replays[i].mtp_logits; !mtp.empty()) {
+      tensors.push_back(
+          tensor(fmt::format("mtp_logits_{}", i), DType::kF32, {n - 1, c.vocab_size}, mtp));
+    }
     if (const auto& greedy = replays[i].greedy; !greedy.empty()) {
       tensors.push_back(
           tensor(fmt::format("greedy_{}", i), DType::kI32, {std::ssize(greedy)}, greedy));
@@ -94,6 +108,7 @@ Result<void> run(Options o) {
   R1_TRY(const Sequences sequences, read_ids(o.ids));
   R1_TRY(const WeightFile file, WeightFile::open(o.model.model));
   R1_TRY(const auto ctx, Context::create(o.model.threads));
+  o.model.mtp = o.replay.mtp;
   R1_TRY(const auto model, load_model(file, o.model, *ctx));
   std::optional<Progress> bar;
   o.replay.kv_dtype = o.model.kv_dtype();
@@ -119,6 +134,8 @@ Run declare_logits(CLI::App& app) {
       ->required()
       ->type_name("OUT");
   app.add_flag("--hidden", o->replay.hidden, "write the hidden states of every layer too");
+  app.add_flag("--experts", o->replay.experts, "write which experts every token was sent to");
+  app.add_flag("--mtp", o->replay.mtp, "write what the multi-token prediction layer guesses");
   app.add_option("--greedy", o->replay.greedy,
                  "continue each sequence by N tokens, the most likely each time")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))

@@ -7,6 +7,7 @@
 
 namespace r1 {
 
+std::unique_ptr<Decoder> make_deepseek_v3();
 std::unique_ptr<Decoder> make_llama();
 std::unique_ptr<Decoder> make_qwen2();
 std::unique_ptr<Decoder> make_qwen3();

@@ -34,7 +34,7 @@ enum class MlaForm : uint8_t { kAbsorbed, kPlain };
 
 struct LoadOptions {
   Compute compute = Compute::kFast;
-  std::function<void(uint64_t done, uint64_t total)> progress;  // bytes; may be empty
+  std::function<void(uint64_t done, uint64_t total)> progress = {};  // bytes; may be empty
   MlaForm mla = MlaForm::kAbsorbed;
   bool mtp = false;  // load the layer of draft(), where the file has one
 };

@@ -169,12 +169,12 @@ TEST_F(ModelLoad, ReportsAllMismatchesTogether) {
 TEST_F(ModelLoad, NamesWhatItDoesNotKnow) {
   EXPECT_EQ(load("", unchanged), "model_type is missing: nothing says what model this is");
   EXPECT_EQ(load(R"(, "model_type": "mamba")", unchanged),
-            "model_type = mamba: not known; llama, qwen2, qwen3 are");
+            "model_type = mamba: not known; llama, qwen2, qwen3, deepseek_v3, deepseek_v2 are");
   EXPECT_EQ(load(R"(, "model_type": "llama", "architectures": ["LlamaForSequenceClassification"])",
                  unchanged),
             "architectures = LlamaForSequenceClassification: not known; LlamaForCausalLM, "
             "Qwen2ForCausalLM, "
-            "Qwen3ForCausalLM are");
+            "Qwen3ForCausalLM, DeepseekV3ForCausalLM, DeepseekV2ForCausalLM are");
   EXPECT_EQ(load(R"(, "model_type": "llama", "quantization_config": {"quant_method": "gptq"})",
                  unchanged),
             "quantization_config.quant_method = gptq: not known; fp8 is, and GGUF for the rest");

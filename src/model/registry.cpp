@@ -2,6 +2,7 @@
 // architectures). A new one is a file beside this and a line here.
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "model/architectures.h"
@@ -18,11 +19,15 @@ constexpr Architecture kArchitectures[] = {
     {"llama", "llama", "LlamaForCausalLM", make_llama},
     {"qwen2", "qwen2", "Qwen2ForCausalLM", make_qwen2},
     {"qwen3", "qwen3", "Qwen3ForCausalLM", make_qwen3},
+    {"deepseek2", "deepseek_v3", "DeepseekV3ForCausalLM", make_deepseek_v3},
+    {"deepseek2", "deepseek_v2", "DeepseekV2ForCausalLM", make_deepseek_v3},
 };
 
 Error unknown(std::string_view key, std::string_view value, std::string_view Architecture::*name) {
   std::vector<std::string_view> known;
-  for (const Architecture& a : kArchitectures) known.push_back(a.*name);
+  for (const Architecture& a : kArchitectures) {
+    if (std::ranges::find(known, a.*name) == known.end()) known.push_back(a.*name);
+  }
   return error("{} = {}: not known; {} are", key, value, fmt::join(known, ", "));
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "tensor/ops.h"
+
 namespace r1 {
 namespace {
 
@@ -50,12 +52,55 @@ void append(std::vector<float>& to, const Tensor& from, const SequenceRows& rows
   to.insert(to.end(), begin, begin + rows.count * from.cols());
 }
 
+// The rows' part of what every layer chose for a batch of n_tokens.
+void append_experts(std::vector<std::vector<int32_t>>& to,
+                    const std::vector<std::vector<int32_t>>& from, const SequenceRows& rows,
+                    int64_t n_tokens) {
+  to.resize(from.size());
+  for (size_t layer = 0; layer < from.size(); ++layer) {
+    const int64_t n_used = std::ssize(from[layer]) / n_tokens;
+    const auto begin = from[layer].begin() + rows.first * n_used;
+    to[layer].insert(to[layer].end(), begin, begin + rows.count * n_used);
+  }
+}
+
+// What each part's rows guess, as far as the token after them is given; `last` is of `batch`.
+void add_drafts(const Model& model, Context& ctx, const Batch& batch, const Tensor& last,
+                KvPages& kv, const std::vector<std::vector<int32_t>>& sequences,
+                std::span<const size_t> sequence_of, std::vector<Replay>& replays) {
+  Batch drafts;
+  std::vector<int32_t> index;
+  std::vector<size_t> owner;
+  for (size_t p = 0; p < batch.parts.size(); ++p) {
+    const SequenceRows& rows = batch.parts[p];
+    const auto& ids = sequences[sequence_of[p]];
+    const auto n =
+        static_cast<int32_t>(std::min<int64_t>(rows.count, std::ssize(ids) - 1 - rows.position));
+    if (n <= 0) continue;
+    drafts.parts.push_back(
+        {static_cast<int32_t>(drafts.tokens.size()), n, rows.position, rows.pages});
+    owner.push_back(sequence_of[p]);
+    for (int32_t i = 0; i < n; ++i) {
+      drafts.tokens.push_back(ids[static_cast<size_t>(rows.position + i + 1)]);
+      index.push_back(rows.first + i);
+    }
+  }
+  if (drafts.tokens.empty()) return;
+  drafts.wanted.resize(drafts.tokens.size());
+  std::iota(drafts.wanted.begin(), drafts.wanted.end(), 0);
+  const Tensor logits = model.draft(ctx, drafts, rows(ctx, last, index), kv);
+  for (size_t p = 0; p < drafts.parts.size(); ++p)
+    append(replays[owner[p]].mtp_logits, logits, drafts.parts[p]);
+}
+
 }  // namespace
 
 Result<std::vector<Replay>> replay(const Model& model, Context& ctx,
                                    const std::vector<std::vector<int32_t>>& sequences,
                                    const ReplayOptions& options) {
   R1_DO(check_sequences(model.config(), sequences, options.greedy));
+  if (options.mtp && !model.drafts())
+    return error("this model has no layer that predicts the token after next");
   std::vector<Timeline> timelines;
   int32_t n_pages = 0;
   int64_t total = 0, done = 0;
@@ -71,22 +116,33 @@ Result<std::vector<Replay>> replay(const Model& model, Context& ctx,
 
   std::vector<Replay> replays(sequences.size());
   std::vector<Tensor> hidden;
+  std::vector<std::vector<int32_t>> experts;
+  Tensor last_hidden;
+  Trace trace;
+  if (options.hidden) trace.hidden = &hidden;
+  if (options.experts) trace.experts = &experts;
+  if (options.mtp) trace.last = &last_hidden;
   for (;;) {
     const Batch batch = next_batch(timelines, options.chunk);
     if (batch.tokens.empty()) return replays;
-    const Tensor logits =
-        model.forward(ctx, batch, kv, {.hidden = options.hidden ? &hidden : nullptr});
-    size_t part = 0;
+    std::vector<size_t> sequence_of;  // of each part
     for (size_t i = 0; i < timelines.size(); ++i) {
+      if (timelines[i].done < std::ssize(timelines[i].ids)) sequence_of.push_back(i);
+    }
+    const Tensor logits = model.forward(ctx, batch, kv, trace);
+    if (options.mtp)
+      add_drafts(model, ctx, batch, last_hidden, kv, sequences, sequence_of, replays);
+    for (size_t part = 0; part < batch.parts.size(); ++part) {
+      const size_t i = sequence_of[part];
       Timeline& t = timelines[i];
-      if (t.done == std::ssize(t.ids)) continue;
-      const SequenceRows& rows = batch.parts[part++];
+      const SequenceRows& rows = batch.parts[part];
       const bool given = t.done < std::ssize(sequences[i]);
       if (given) append(replays[i].logits, logits, rows);
       if (given && options.hidden) {
         replays[i].hidden.resize(hidden.size());
         for (size_t j = 0; j < hidden.size(); ++j) append(replays[i].hidden[j], hidden[j], rows);
       }
+      if (given) append_experts(replays[i].experts, experts, rows, std::ssize(batch.tokens));
       t.done += rows.count;
       done += rows.count;
       if (t.done < std::ssize(t.ids) || std::ssize(replays[i].greedy) == options.greedy) continue;

@@ -15,12 +15,17 @@
 
 namespace r1 {
 
-inline std::unique_ptr<Model> load_model(const std::string& path, Compute compute, Context& ctx) {
+inline std::unique_ptr<Model> load_model(const std::string& path, const LoadOptions& options,
+                                         Context& ctx) {
   const auto file = WeightFile::open(path);
   if (!file) throw std::runtime_error(file.error().message);
-  auto model = Model::load(*file, {compute, {}}, ctx);
+  auto model = Model::load(*file, options, ctx);
   if (!model) throw std::runtime_error(model.error().message);
   return *std::move(model);
+}
+
+inline std::unique_ptr<Model> load_model(const std::string& path, Compute compute, Context& ctx) {
+  return load_model(path, LoadOptions{.compute = compute}, ctx);
 }
 
 template <class T>

@@ -1,0 +1,82 @@
+#include "model/layers/moe.h"
+
+#include "tensor/moe.h"
+
+namespace r1 {
+namespace {
+
+Gate gate_of(const MoeConfig& m) {
+  Gate g;
+  g.n_experts = static_cast<int>(m.n_routed_experts);
+  g.n_used = static_cast<int>(m.n_activated_experts);
+  g.n_groups = static_cast<int>(m.n_expert_groups);
+  g.n_groups_used = static_cast<int>(m.n_limited_groups);
+  g.sigmoid = m.score == GateScore::kSigmoid;
+  g.top_two = m.group_score == GroupScore::kTopTwo;
+  g.norm = m.norm_topk_prob;
+  g.scale = static_cast<float>(m.route_scale);
+  return g;
+}
+
+// The experts as stored: in GGUF stacks [n, rows, cols], else one by one.
+struct Stored {
+  StoredMatrix gate, up, down;
+  std::vector<StoredExpert> experts;
+
+  void unstack() {
+    const auto n = std::ssize(experts);
+    for (int64_t e = 0; e < n; ++e) {
+      experts[static_cast<size_t>(e)] = {gate.slice(e * (gate.rows / n), gate.rows / n),
+                                         up.slice(e * (up.rows / n), up.rows / n),
+                                         down.slice(e * (down.rows / n), down.rows / n)};
+    }
+  }
+};
+
+}  // namespace
+
+void bind(Binder& b, MoeWeights& l, const Config& c) {
+  const MoeConfig& m = c.moe;
+  const int64_t n = m.n_routed_experts, inter = m.moe_inter_dim;
+  b.bind_exact(l.gate, "ffn_gate_inp.weight", "mlp.gate.weight", {n, c.dim});
+  if (m.gate_bias) b.bind(l.gate_bias, "exp_probs_b.bias", "mlp.gate.e_score_correction_bias", {n});
+  if (m.n_shared_experts > 0) {
+    const int64_t width = m.n_shared_experts * inter;
+    b.bind(l.shared.gate, "ffn_gate_shexp.weight", "mlp.shared_experts.gate_proj.weight",
+           {width, c.dim});
+    b.bind(l.shared.up, "ffn_up_shexp.weight", "mlp.shared_experts.up_proj.weight", {width, c.dim});
+    b.bind(l.shared.down, "ffn_down_shexp.weight", "mlp.shared_experts.down_proj.weight",
+           {c.dim, width});
+  }
+  const auto stored = std::make_shared<Stored>();
+  stored->experts.resize(static_cast<size_t>(n));
+  if (b.gguf()) {
+    b.bind(stored->gate, "ffn_gate_exps.weight", "", {n, inter, c.dim});
+    b.bind(stored->up, "ffn_up_exps.weight", "", {n, inter, c.dim});
+    b.bind(stored->down, "ffn_down_exps.weight", "", {n, c.dim, inter});
+  } else {
+    for (int64_t e = 0; e < n; ++e) {
+      StoredExpert& to = stored->experts[static_cast<size_t>(e)];
+      const std::string name = fmt::format("mlp.experts.{}.", e);
+      b.bind(to.gate, "", name + "gate_proj.weight", {inter, c.dim});
+      b.bind(to.up, "", name + "up_proj.weight", {inter, c.dim});
+      b.bind(to.down, "", name + "down_proj.weight", {c.dim, inter});
+    }
+  }
+  b.then([&l, stored, gguf = b.gguf(),
+          compute = b.options().compute](Context& ctx) -> Result<uint64_t> {
+    if (gguf) stored->unstack();
+    R1_TRY(l.experts, resident_experts(ctx, compute, stored->experts));
+    return l.experts->resident_bytes();
+  });
+}
+
+Tensor moe(Context& ctx, const Config& c, const MoeWeights& l, const Tensor& u,
+           const Trace& trace) {
+  const Tensor affinity = linear(ctx, u, l.gate);                             // u^T e_i (15)
+  const Routing routing = route(ctx, gate_of(c.moe), affinity, l.gate_bias);  // (13), (14), (16)
+  if (trace.experts) trace.experts->push_back(routing.experts);
+  return mix_experts(ctx, u, routing, *l.experts, l.shared);  // (12)
+}
+
+}  // namespace r1

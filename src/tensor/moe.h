@@ -1,0 +1,29 @@
+// A mixture of experts over a batch: every token to its experts, every expert's weights read once.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/gate/gate.h"
+#include "tensor/experts.h"
+#include "tensor/tensor.h"
+
+namespace r1 {
+
+// Of each of T tokens n_used experts, ascending, and what each counts.
+struct Routing {
+  int64_t n_used = 0;
+  std::vector<int32_t> experts;  // [T, n_used]
+  std::vector<float> weights;    // [T, n_used]
+};
+
+// logits [T, n_experts], bias [1, n_experts] or none.
+Routing route(Context& ctx, const Gate& g, const Tensor& logits, const Tensor& bias);
+
+// y_t = sum over t's experts of weight * expert(x_t), then + shared(x_t) where there is one: added
+// in the order of ids, the shared one last, whatever batch a token is in and however many experts
+// `experts` gives at a time (law 1). x [T, dim] -> [T, dim].
+Tensor mix_experts(Context& ctx, const Tensor& x, const Routing& routing, Experts& experts,
+                   const Expert& shared);
+
+}  // namespace r1

@@ -1,0 +1,78 @@
+#include "tensor/products.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace r1 {
+namespace {
+
+constexpr int64_t kWeightTile = 128 << 10;  // bytes of packed weights that stay in cache
+constexpr int64_t kTokenTile = 64;
+constexpr int64_t kLeastWork = 64 << 10;  // bytes of packed weights times tokens: of an item
+constexpr int64_t kItemsPerThread = 16;
+
+// Row groups [begin, end) of a product.
+struct Item {
+  const Product* product;
+  int64_t begin, end;
+};
+
+// A group's time: its bytes once from memory, then a pass over them for every few tokens.
+int64_t cost(const Product& p) {
+  return static_cast<int64_t>(p.w->group_bytes()) * (4 + p.n_tokens);
+}
+
+std::vector<Item> split(std::span<const Product> products, int n_threads) {
+  int64_t total = 0;
+  for (const Product& p : products) total += p.w->n_groups() * cost(p);
+  const int64_t most = std::max(kLeastWork, total / (n_threads * kItemsPerThread));
+  std::vector<Item> items;
+  for (const Product& p : products) {
+    const int64_t n = std::max<int64_t>(1, most / cost(p));
+    for (int64_t g = 0; g < p.w->n_groups(); g += n)
+      items.push_back({&p, g, std::min(g + n, p.w->n_groups())});
+  }
+  return items;
+}
+
+void run(const Item& item) {
+  const Product& p = *item.product;
+  const Weight& w = *p.w;
+  const MatmulKernel& kernel = w.kernel();
+  const auto x_bytes = static_cast<int64_t>(kernel.activation_bytes(w.cols()));
+  const int64_t tile =
+      p.n_tokens <= kTokenTile
+          ? item.end - item.begin
+          : std::max<int64_t>(1, kWeightTile / static_cast<int64_t>(w.group_bytes()));
+  for (int64_t g = item.begin; g < item.end; g += tile) {
+    const int64_t n_groups = std::min(tile, item.end - g), first = g * kernel.row_group;
+    const int64_t n_rows = std::min(w.rows() - first, n_groups * kernel.row_group);
+    for (int64_t t = 0; t < p.n_tokens; t += kTokenTile) {
+      kernel.multiply(w.group(g), n_groups, n_rows, w.cols(), p.x + t * x_bytes,
+                      std::min(kTokenTile, p.n_tokens - t), p.y + t * p.y_stride + first,
+                      p.y_stride);
+    }
+  }
+}
+
+}  // namespace
+
+void multiply(Context& ctx, std::span<const Product> products) {
+  const auto items = split(products, ctx.n_threads());
+  ctx.parallel(std::ssize(items), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) run(items[static_cast<size_t>(i)]);
+  });
+}
+
+std::shared_ptr<std::byte> prepare(Context& ctx, const MatmulKernel& kernel, const float* x,
+                                   int64_t n_rows, int64_t x_stride, int64_t cols) {
+  const auto bytes = static_cast<int64_t>(kernel.activation_bytes(cols));
+  auto prepared = ctx.scratch(static_cast<size_t>(n_rows * bytes));
+  ctx.parallel(n_rows, std::max<int64_t>(1, 8192 / cols), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      kernel.prepare(x + i * x_stride, cols, prepared.get() + i * bytes);
+  });
+  return prepared;
+}
+
+}  // namespace r1

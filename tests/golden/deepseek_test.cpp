@@ -1,0 +1,81 @@
+// What only DeepSeek's models have: the experts chosen, the layer that predicts the token after
+// next, the two forms of latent attention and the cache each keeps. References as in
+// model_test.cpp.
+#include <cstring>
+
+#include "model/replay.h"
+#include "tests/golden/golden.h"
+
+namespace r1 {
+namespace {
+
+class DeepSeek : public testing::TestWithParam<std::string> {
+ protected:
+  // Replays tokens_a (48) and tokens_b (200).
+  static std::vector<Replay> run(const std::string& folder, Context& ctx, MlaForm form) {
+    LoadOptions load{.compute = Compute::kF32, .mla = form, .mtp = true};
+    const auto model = load_model(folder, load, ctx);
+    const auto golden = open(folder);
+    ReplayOptions options;
+    options.experts = true;
+    options.mtp = model->drafts();
+    options.chunk = 40;
+    auto replays = replay(
+        *model, ctx,
+        {golden_tensor<int32_t>(golden, "tokens_a"), golden_tensor<int32_t>(golden, "tokens_b")},
+        options);
+    if (!replays) throw std::runtime_error(replays.error().message);
+    return *std::move(replays);
+  }
+  static WeightFile open(const std::string& folder) {
+    auto golden = WeightFile::open(folder + "/golden.safetensors");
+    if (!golden) throw std::runtime_error(golden.error().message);
+    return *std::move(golden);
+  }
+};
+
+TEST_P(DeepSeek, ExpertsAndDraftsAreTheReferences) {
+  R1_TEST_DATA(folder, "golden/" + GetParam());
+  const auto golden = open(folder);
+  for (const Isa isa : supported_isas()) {
+    SCOPED_TRACE(name(isa));
+    Context ctx(isa, 2);
+    for (const MlaForm form : {MlaForm::kAbsorbed, MlaForm::kPlain}) {
+      SCOPED_TRACE(form == MlaForm::kPlain ? "plain" : "absorbed");
+      const auto replays = run(folder, ctx, form);
+      ASSERT_EQ(replays[0].experts.size(), 3u);
+      for (size_t i = 0; i < 3; ++i) {
+        EXPECT_EQ(replays[0].experts[i],
+                  golden_tensor<int32_t>(golden, "experts_" + std::to_string(i + 1)))
+            << "layer " << i + 1;
+      }
+      EXPECT_LE(max_difference(replays[0].logits, golden_tensor<float>(golden, "logits_a")), 1e-3f);
+      EXPECT_LE(max_difference(replays[1].logits, golden_tensor<float>(golden, "logits_b")), 1e-3f);
+      EXPECT_EQ(replays[0].mtp_logits.empty(), GetParam() != "deepseek_v3");
+      if (GetParam() != "deepseek_v3") continue;
+      const auto want = golden_tensor<float>(golden, "mtp_logits_a");
+      EXPECT_LE(max_difference(replays[0].mtp_logits, want), 1e-3f);
+    }
+  }
+}
+
+TEST_P(DeepSeek, TheAbsorbedFormKeepsOneVectorATokenAndLayer) {
+  R1_TEST_DATA(folder, "golden/" + GetParam());
+  Context ctx(Isa::kRef, 1);
+  const auto absorbed = load_model(folder, Compute::kF32, ctx);
+  const auto& m = absorbed->config().mla;
+  EXPECT_EQ(absorbed->kv_shape(DType::kBF16).bytes_per_token(),
+            static_cast<uint64_t>(4 * 2 * (m.kv_lora_rank + m.qk_rope_head_dim)));
+  LoadOptions options{.compute = Compute::kF32, .mla = MlaForm::kPlain};
+  const auto plain = load_model(folder, options, ctx);
+  EXPECT_EQ(plain->kv_shape(DType::kBF16).bytes_per_token(),
+            static_cast<uint64_t>(4 * 2 * 4 * (32 + 16 + 32)));
+}
+
+INSTANTIATE_TEST_SUITE_P(, DeepSeek,
+                         testing::Values("deepseek_v3", "deepseek_v3_fp8", "deepseek_v3_no_q_lora",
+                                         "deepseek_v2_lite"),
+                         [](const auto& test) { return test.param; });
+
+}  // namespace
+}  // namespace r1
