@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <vector>
 
 #include "base/rng.h"
@@ -121,6 +122,72 @@ TEST(Attention, ManyHeadsOnOneKeyAndManyRowsAreWhatOneQueryAloneIs) {
       const Tensor one = attention(ctx, rows(ctx, q, index), kHeads, *kv, 0, alone, 0.25);
       EXPECT_EQ(std::memcmp(one.data(), y.row(row).data(), sizeof(float) * kHeads * kDim), 0)
           << name(isa) << row;
+    }
+  }
+}
+
+// The last row of every sequence.
+std::vector<SequenceRows> last_rows(const std::vector<std::vector<int32_t>>& pages,
+                                    const std::vector<int32_t>& lengths) {
+  std::vector<SequenceRows> rows;
+  for (size_t i = 0; i < pages.size(); ++i)
+    rows.push_back({static_cast<int32_t>(i), 1, lengths[i] - 1, pages[i]});
+  return rows;
+}
+
+TEST(Attention, ARowIsTheSameAloneAndAmongSequencesThatShareAPrefix) {
+  constexpr int kKeys = 3, kHeads = 9, kDim = 16, kSequences = 24, kShared = 18;  // pages
+  for (const Isa isa : supported_isas()) {
+    Context one(isa, 1), two(isa, 2);
+    auto kv = KvPages::create({1, kKeys, kDim, kDim, DType::kF16}, kShared + 2 * kSequences);
+    ASSERT_TRUE(kv) << kv.error().message;
+    std::vector<int32_t> all(static_cast<size_t>(kv->n_pages()));
+    std::iota(all.begin(), all.end(), 0);
+    const int64_t n = kv->n_pages() * int64_t{kKvPage};
+    const SequenceRows everything[] = {{0, static_cast<int32_t>(n), 0, all}};
+    kv_append(one, *kv, 0, everything, random(one, n, kKeys * kDim, 2),
+              random(one, n, kKeys * kDim, 3));
+    std::vector<std::vector<int32_t>> pages(kSequences);
+    std::vector<int32_t> lengths;
+    for (int i = 0; i < kSequences; ++i) {  // every third shares nothing
+      for (int j = 0; j < kShared; ++j)
+        pages[static_cast<size_t>(i)].push_back(i % 3 ? j : kShared - 1 - j + i / 3);
+      pages[static_cast<size_t>(i)].push_back(kShared + 2 * i);
+      pages[static_cast<size_t>(i)].push_back(kShared + 2 * i + 1);
+      lengths.push_back(i % 5 == 0 ? 3 + i : kShared * kKvPage + 1 + 2 * i);
+    }
+    const Tensor q = random(one, kSequences, kHeads * kDim, 1);
+    const Tensor together = attention(two, q, kHeads, *kv, 0, last_rows(pages, lengths), 0.25);
+    for (int32_t i = 0; i < kSequences; ++i) {
+      const auto at = static_cast<size_t>(i);
+      const SequenceRows alone[] = {{0, 1, lengths[at] - 1, pages[at]}};
+      for (Context* ctx : {&one, &two}) {  // alone, its spans go to both threads
+        const Tensor y = attention(*ctx, rows(*ctx, q, {&i, 1}), kHeads, *kv, 0, alone, 0.25);
+        EXPECT_EQ(std::memcmp(y.data(), together.row(i).data(), sizeof(float) * kHeads * kDim), 0)
+            << name(isa) << " sequence " << i;
+      }
+    }
+  }
+}
+
+TEST(Attention, ManyHeadsOverManySpansAreWhatEachHeadIsAlone) {
+  constexpr int kHeads = 256, kKey = 8, kValue = 256, kRows = 1100;  // more sums than are kept
+  for (const Isa isa : supported_isas()) {
+    Context ctx(isa, 1);
+    auto kv = KvPages::create({1, 1, kKey, kValue, DType::kF32}, kRows / kKvPage + 1);
+    ASSERT_TRUE(kv) << kv.error().message;
+    std::vector<int32_t> pages(static_cast<size_t>(kv->n_pages()));
+    std::iota(pages.begin(), pages.end(), 0);
+    const SequenceRows all[] = {{0, kRows, 0, pages}}, last[] = {{0, 1, kRows - 1, pages}};
+    kv_append(ctx, *kv, 0, all, random(ctx, kRows, kKey, 2), random(ctx, kRows, kValue, 3));
+    const Tensor q = random(ctx, 1, kHeads * kKey, 1);
+    const Tensor y = attention(ctx, q, kHeads, *kv, 0, last, 0.25);
+    for (const int head : {0, 63, 64, 255}) {
+      Tensor alone = ctx.tensor(1, kKey);
+      std::copy_n(q.data() + head * kKey, kKey, alone.data());
+      const Tensor one = attention(ctx, alone, 1, *kv, 0, last, 0.25);
+      EXPECT_EQ(std::memcmp(one.data(), y.data() + head * kValue, sizeof(float) * kValue), 0)
+          << name(isa) << " head " << head;
     }
   }
 }

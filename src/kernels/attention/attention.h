@@ -1,14 +1,17 @@
 // Causal attention (Vaswani et al. 2017, eq. 1) of queries that share one key/value head, over
-// pages of 32 positions, by an online softmax (Milakov and Gimelshein 2018) that takes the pages in
-// order of position:
-//   s_j = scale q.k_j;  m' = max(m, s);  p_j = e^(s_j - m');  l' = l e^(m - m') + sum p_j;  y' = y
-//   e^(m - m') + sum p_j v_j
-// and y / l at the end. A query's y depends on its q, its position and the keys and values up to
-// it: never on the other queries or on where pages lie (law 1). Single-threaded, allocates nothing.
+// pages of 32 positions. The softmax is that of Flash-Decoding (Dao et al. 2023), cut at absolute
+// positions: every span of 256 positions is summed for itself,
+//   s_j = scale log2(e) q.k_j;  m = max s_j;  l = sum 2^(s_j - m);  y = sum 2^(s_j - m) v_j,
+// and added to what the spans before it gave: (m, l, y) + (m', l', y') = (M, l 2^(m - M) + l'
+// 2^(m' - M), y 2^(m - M) + y' 2^(m' - M)), M = max(m, m'); y / l at the end. A span's sum depends
+// on q, the position and the span's keys and values alone, and spans are added in order of
+// position: never on the other queries, on where pages lie or on who computes a span (law 1).
+// Single-threaded, allocates nothing.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "kernels/variants.h"
@@ -17,6 +20,7 @@
 namespace r1 {
 
 constexpr int kAttentionTile = 32;     // positions per page
+constexpr int kAttentionSpan = 256;    // positions per span: 8 pages
 constexpr int kAttentionQueries = 64;  // most queries of one call
 
 // One head's keys and values: page p holds keys [k_dim, 32] at k + p * page_bytes, transposed so
@@ -33,21 +37,41 @@ struct KvHead {
   bool latent() const { return v == nullptr; }
 };
 
+// m and l of the spans summed so far. Their y is kept beside: all -0 at first, so that the first
+// span's is kept to the bit.
+struct AttentionSum {
+  float m = std::numeric_limits<float>::lowest();
+  float l = 0;
+};
+
 struct AttentionQuery {
-  const float* q;    // [k_dim]
-  float* y;          // [v_dim], written
+  const float* q;  // [k_dim]
+  float* y;        // [v_dim], added to
+  AttentionSum* sum;
   int32_t position;  // sees keys 0 .. position
 };
 
-// queries: ascending in position; pages[i] holds positions [32 i, 32 i + 32) and must cover the
-// last query's. attention_ref.cpp is the definition; others: |y - ref| <= 1e-5 max |v|.
-using Attention = void(const KvHead& kv, float scale, std::span<const int32_t> pages,
+// Adds the span [first, first + 256) of keys and values to the sums of `queries`, 1 to
+// kAttentionQueries of them in any order, each with position >= first. pages[i] holds positions
+// [32 i, 32 i + 32) and must cover those that are seen; more are only prefetched. first % 256 == 0;
+// scale > 0. attention_ref.cpp is the definition; others: |y / l - ref| <= 1e-5 max |v|.
+using Attention = void(const KvHead& kv, float scale, std::span<const int32_t> pages, int32_t first,
                        std::span<const AttentionQuery> queries);
 
-Attention attention_ref, attention_avx2;
+Attention attention_ref, attention_avx2, attention_avx512;
 
-inline constexpr Variant<Attention> kAttention[] = {{Isa::kRef, attention_ref},
-                                                    {Isa::kAvx2, attention_avx2}};
+inline constexpr Variant<Attention> kAttention[] = {
+    {Isa::kRef, attention_ref}, {Isa::kAvx2, attention_avx2}, {Isa::kAvx512, attention_avx512}};
+
+// Adds the sum of a later span, summed for itself, to the sum of those before it: the same bits as
+// one after the other.
+using AttentionMerge = void(const KvHead& kv, AttentionSum& sum, float* y,
+                            const AttentionSum& later, const float* later_y);
+
+AttentionMerge attention_merge_ref, attention_merge_avx2;
+
+inline constexpr Variant<AttentionMerge> kAttentionMerge[] = {{Isa::kRef, attention_merge_ref},
+                                                              {Isa::kAvx2, attention_merge_avx2}};
 
 // Writes the key [k_dim] and the value [v_dim] of one position, rounded to nearest even; of a
 // latent head the key alone. All variants: same bits.

@@ -1,7 +1,6 @@
 // Attention over pages, the definition.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "kernels/attention/attention.h"
 
@@ -9,61 +8,74 @@ namespace r1 {
 namespace {
 
 constexpr int kTile = kAttentionTile;
+constexpr float kLog2E = 1.44269504f;
 
-// s[j] = q . k_j for the 32 positions of a page.
-void scores(const KvHead& kv, const std::byte* k, const float* q, float* s) {
+float element(const KvHead& kv, const std::byte* base, int64_t index) {
   const DTypeInfo& type = info(kv.dtype);
-  const int next = kv.latent() ? 1 : kTile;  // elements from d to d + 1
-  for (int j = 0; j < kTile; ++j) {
-    const std::byte* key = k + (kv.latent() ? j * kv.k_dim : j) * type.block_bytes;
-    s[j] = 0;
-    for (int d = 0; d < kv.k_dim; ++d, key += next * type.block_bytes) {
-      float value;
-      type.decode(key, &value, 1);
-      s[j] += q[d] * value;
-    }
-  }
+  float value;
+  type.decode(base + index * type.block_bytes, &value, 1);
+  return value;
 }
 
-// y += sum over j < n of p[j] v_j.
-void add_values(const KvHead& kv, const std::byte* v, const float* p, int n, float* y) {
-  const DTypeInfo& type = info(kv.dtype);
-  const int next = kv.latent() ? kv.k_dim : kv.v_dim;  // elements from a position to the next
-  for (int j = 0; j < n; ++j, v += next * type.block_bytes) {
-    for (int d = 0; d < kv.v_dim; ++d) {
-      float value;
-      type.decode(v + d * type.block_bytes, &value, 1);
-      y[d] += p[j] * value;
-    }
-  }
+// Element d of position j of a page.
+float key(const KvHead& kv, int64_t page, int j, int d) {
+  return element(kv, kv.k + page, kv.latent() ? j * kv.k_dim + d : d * kTile + j);
+}
+float value(const KvHead& kv, int64_t page, int j, int d) {
+  return kv.latent() ? key(kv, page, j, d) : element(kv, kv.v + page, j * kv.v_dim + d);
 }
 
-void attend(const KvHead& kv, float scale, std::span<const int32_t> pages,
+// What each of two sums counts for in the sum of both.
+struct Weights {
+  float m, before, later;
+};
+
+Weights weigh(const AttentionSum& before, const AttentionSum& later) {
+  const float m = std::max(before.m, later.m);
+  return {m, std::exp2(before.m - m), std::exp2(later.m - m)};
+}
+
+void add(AttentionSum& sum, const Weights& w, const AttentionSum& later) {
+  sum = {w.m, sum.l * w.before + later.l * w.later};
+}
+
+// The span's own sum, then added.
+void attend(const KvHead& kv, float scale, std::span<const int32_t> pages, int32_t first,
             const AttentionQuery& query) {
-  float m = -std::numeric_limits<float>::infinity(), l = 0, s[kTile];
-  std::fill(query.y, query.y + kv.v_dim, 0.0f);
-  for (int32_t first = 0; first <= query.position; first += kTile) {
-    const int64_t page = pages[static_cast<size_t>(first / kTile)] * kv.page_bytes;
-    const int n = std::min(kTile, query.position - first + 1);
-    scores(kv, kv.k + page, query.q, s);
-    float m_new = m;
-    for (int j = 0; j < n; ++j) m_new = std::max(m_new, s[j] * scale);
-    float sum = 0;
-    for (int j = 0; j < n; ++j) sum += s[j] = std::exp(s[j] * scale - m_new);
-    const float correction = std::exp(m - m_new);
-    m = m_new;
-    l = l * correction + sum;
-    for (int d = 0; d < kv.v_dim; ++d) query.y[d] *= correction;
-    add_values(kv, (kv.latent() ? kv.k : kv.v) + page, s, n, query.y);
+  const auto page = [&](int j) {
+    return pages[static_cast<size_t>((first + j) / kTile)] * kv.page_bytes;
+  };
+  const int n = std::min(kAttentionSpan, query.position - first + 1);
+  float p[kAttentionSpan];
+  AttentionSum span;
+  for (int j = 0; j < n; ++j) {
+    float s = 0;
+    for (int d = 0; d < kv.k_dim; ++d) s += query.q[d] * key(kv, page(j), j % kTile, d);
+    p[j] = s * (scale * kLog2E);
+    span.m = std::max(span.m, p[j]);
   }
-  for (int d = 0; d < kv.v_dim; ++d) query.y[d] /= l;
+  for (int j = 0; j < n; ++j) span.l += p[j] = std::exp2(p[j] - span.m);
+  const Weights w = weigh(*query.sum, span);
+  for (int d = 0; d < kv.v_dim; ++d) {
+    float y = 0;
+    for (int j = 0; j < n; ++j) y += p[j] * value(kv, page(j), j % kTile, d);
+    query.y[d] = query.y[d] * w.before + y * w.later;
+  }
+  add(*query.sum, w, span);
 }
 
 }  // namespace
 
-void attention_ref(const KvHead& kv, float scale, std::span<const int32_t> pages,
+void attention_ref(const KvHead& kv, float scale, std::span<const int32_t> pages, int32_t first,
                    std::span<const AttentionQuery> queries) {
-  for (const AttentionQuery& query : queries) attend(kv, scale, pages, query);
+  for (const AttentionQuery& query : queries) attend(kv, scale, pages, first, query);
+}
+
+void attention_merge_ref(const KvHead& kv, AttentionSum& sum, float* y, const AttentionSum& later,
+                         const float* later_y) {
+  const Weights w = weigh(sum, later);
+  for (int d = 0; d < kv.v_dim; ++d) y[d] = y[d] * w.before + later_y[d] * w.later;
+  add(sum, w, later);
 }
 
 void kv_store_ref(const KvHead& kv, int32_t page, int offset, const float* k, const float* v) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <iterator>
 #include <limits>
 #include <vector>
 
@@ -13,6 +15,14 @@ namespace r1 {
 namespace {
 
 constexpr int kTile = kAttentionTile;
+constexpr int kPages = 23;  // of a cache: almost three spans
+
+// All pages of a cache, in an order of their own.
+std::vector<int32_t> order(int step) {
+  std::vector<int32_t> pages;
+  for (int i = 0; i < kPages; ++i) pages.push_back((5 + i * step) % kPages);
+  return pages;
+}
 
 // n positions of random keys and values in pages of a given order; unused positions hold NaN.
 // Latent: the values are the beginnings of the keys, and not stored.
@@ -26,7 +36,7 @@ struct Cache {
       : pages(std::move(order)) {
     const auto size = static_cast<size_t>(info(dtype).block_bytes);
     const size_t page_bytes = static_cast<size_t>(kTile * (k_dim + (latent ? 0 : v_dim))) * size;
-    memory.assign(page_bytes * 8, std::byte{0xff});
+    memory.assign(page_bytes * kPages, std::byte{0xff});
     head = {memory.data(),
             latent ? nullptr : memory.data() + static_cast<size_t>(kTile * k_dim) * size,
             static_cast<int64_t>(page_bytes),
@@ -65,6 +75,26 @@ struct Cache {
   }
 };
 
+// y of queries whose sums start here, span by span.
+void attend(Attention* run, const Cache& cache, float scale, std::span<AttentionQuery> queries) {
+  std::vector<AttentionSum> sums(queries.size());
+  int32_t last = 0;
+  for (size_t i = 0; i < queries.size(); ++i) {
+    queries[i].sum = &sums[i];
+    std::fill_n(queries[i].y, cache.head.v_dim, -0.0f);
+    last = std::max(last, queries[i].position);
+  }
+  for (int32_t first = 0; first <= last; first += kAttentionSpan) {
+    std::vector<AttentionQuery> reaching;
+    std::ranges::copy_if(queries, std::back_inserter(reaching),
+                         [&](const AttentionQuery& q) { return q.position >= first; });
+    run(cache.head, scale, cache.pages, first, reaching);
+  }
+  for (size_t i = 0; i < queries.size(); ++i) {
+    for (int d = 0; d < cache.head.v_dim; ++d) queries[i].y[d] /= sums[i].l;
+  }
+}
+
 class AttentionTest : public testing::TestWithParam<DType> {};
 
 TEST_P(AttentionTest, EveryVariantComputesTheFormula) {
@@ -76,14 +106,14 @@ TEST_P(AttentionTest, EveryVariantComputesTheFormula) {
                                                {128, 128, false},
                                                {576, 512, true},
                                                {24, 16, true}}) {
-      Cache cache(GetParam(), k_dim, v_dim, 71, {5, 0, 3}, latent);
+      Cache cache(GetParam(), k_dim, v_dim, 610, order(7), latent);
       cache.store(best(kKvStore, variant.isa));
       const float scale = 1 / std::sqrt(static_cast<float>(k_dim));
       std::vector<float> q(static_cast<size_t>(k_dim)), y(static_cast<size_t>(v_dim));
       for (int i = 0; i < k_dim; ++i) q[static_cast<size_t>(i)] = 3 * Cache::draw(9, i);
-      for (const int position : {0, 6, 31, 32, 70}) {
-        const AttentionQuery query{q.data(), y.data(), position};
-        variant.run(cache.head, scale, cache.pages, {&query, 1});
+      for (const int position : {0, 6, 31, 32, 70, 255, 256, 609}) {
+        AttentionQuery query{q.data(), y.data(), nullptr, position};
+        attend(variant.run, cache, scale, {&query, 1});
         const auto want = cache.attend(q.data(), position, scale);
         for (size_t d = 0; d < y.size(); ++d)
           EXPECT_NEAR(y[d], want[d], 2e-5) << name(variant.isa) << position;
@@ -93,26 +123,60 @@ TEST_P(AttentionTest, EveryVariantComputesTheFormula) {
 }
 
 TEST_P(AttentionTest, AQueryIsTheSameAloneInCompanyAndOnOtherPages) {
-  constexpr int kDim = 64, kRows = 20, kHeads = 3;
+  constexpr int kFirst = 245, kRows = 20, kHeads = 3;  // across the end of a span
   for (const auto& variant : kAttention) {
     if (!supported(variant.isa)) continue;
-    Cache cache(GetParam(), kDim, kDim, 71, {5, 0, 3}),
-        moved(GetParam(), kDim, kDim, 71, {1, 2, 7});
-    cache.store(best(kKvStore, variant.isa));
-    moved.store(best(kKvStore, variant.isa));
-    std::vector<float> q(kDim * kRows * kHeads), together(q.size()), alone(q.size());
-    for (size_t i = 0; i < q.size(); ++i) q[i] = Cache::draw(11, static_cast<int>(i));
-    std::vector<AttentionQuery> queries;
-    for (int i = 0; i < kRows * kHeads; ++i) {
-      const AttentionQuery query{&q[static_cast<size_t>(i * kDim)],
-                                 &together[static_cast<size_t>(i * kDim)], 50 + i / kHeads};
-      queries.push_back(query);
-      AttentionQuery one = query;
-      one.y = &alone[static_cast<size_t>(i * kDim)];
-      variant.run(moved.head, 0.125f, moved.pages, {&one, 1});
+    for (const auto& [k_dim, v_dim, latent] :
+         {std::tuple{64, 64, false}, {40, 24, false}, {64, 48, true}, {24, 8, true}}) {
+      Cache cache(GetParam(), k_dim, v_dim, 270, order(3), latent),
+          moved(GetParam(), k_dim, v_dim, 270, order(4), latent);
+      cache.store(best(kKvStore, variant.isa));
+      moved.store(best(kKvStore, variant.isa));
+      const auto k_size = static_cast<size_t>(k_dim), v_size = static_cast<size_t>(v_dim);
+      std::vector<float> q(k_size * kRows * kHeads), together(v_size * kRows * kHeads),
+          alone(together.size());
+      for (size_t i = 0; i < q.size(); ++i) q[i] = Cache::draw(11, static_cast<int>(i));
+      std::vector<AttentionQuery> queries;
+      for (int i = 0; i < kRows * kHeads; ++i) {
+        const AttentionQuery query{&q[static_cast<size_t>(i) * k_size],
+                                   &together[static_cast<size_t>(i) * v_size], nullptr,
+                                   kFirst + i / kHeads};
+        queries.push_back(query);
+        AttentionQuery one = query;
+        one.y = &alone[static_cast<size_t>(i) * v_size];
+        attend(variant.run, moved, 0.125f, {&one, 1});
+      }
+      attend(variant.run, cache, 0.125f, queries);
+      EXPECT_EQ(together, alone) << name(variant.isa);
     }
-    variant.run(cache.head, 0.125f, cache.pages, queries);
-    EXPECT_EQ(together, alone) << name(variant.isa);
+  }
+}
+
+TEST_P(AttentionTest, SpansSummedForThemselvesAndMergedAreTheSameBits) {
+  for (const auto& variant : kAttention) {
+    if (!supported(variant.isa)) continue;
+    for (const int v_dim : {64, 24, 6}) {
+      constexpr int kDim = 32, kLast = 609;
+      Cache cache(GetParam(), kDim, v_dim, kLast + 1, order(7));
+      cache.store(best(kKvStore, variant.isa));
+      const auto size = static_cast<size_t>(v_dim);
+      std::vector<float> q(kDim), want(size), got(size, -0.0f);
+      for (int i = 0; i < kDim; ++i) q[static_cast<size_t>(i)] = Cache::draw(11, i);
+      AttentionQuery query{q.data(), want.data(), nullptr, kLast};
+      attend(variant.run, cache, 0.3f, {&query, 1});
+      AttentionSum sum;
+      for (int32_t first = 0; first <= kLast; first += kAttentionSpan) {
+        std::vector<float> y(size, -0.0f);
+        AttentionSum span;
+        query.y = y.data();
+        query.sum = &span;
+        variant.run(cache.head, 0.3f, cache.pages, first, {&query, 1});
+        best(kAttentionMerge, variant.isa)(cache.head, sum, got.data(), span, y.data());
+      }
+      for (float& x : got) x /= sum.l;
+      EXPECT_EQ(std::memcmp(got.data(), want.data(), size * sizeof(float)), 0)
+          << name(variant.isa) << v_dim;
+    }
   }
 }
 
