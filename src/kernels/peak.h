@@ -14,7 +14,7 @@ namespace r1 {
 double memory_read_gbps(std::span<const std::byte> memory);
 
 // Multiply-adds counted as two operations, 1e9 per second, in registers: F32 FMA, and the int8 dot
-// product of `isa` (vpmaddubsw with sums in 16 bits, vpdpbusd). Scalar code for kRef.
+// product of `isa` (vpmaddubsw with sums in 16 bits, vpdpbusd, sdot, smmla). Scalar code for kRef.
 double f32_peak_gflops(Isa isa);
 double int8_peak_gops(Isa isa);
 

@@ -38,7 +38,9 @@ R1_INLINE inline int q8_block(DType type) {
 template <DType type, Isa isa>
 struct Q8Layout {
   static constexpr Format f = format_of(type);
-  static constexpr int kSumBytes = f.block == 256 && f.min ? 2 : 4;
+  // Without unsigned codes no chain has a start.
+  static constexpr bool kSums = f.min || isa == Isa::kAvx2 || isa == Isa::kAvx512;
+  static constexpr int kSumBytes = !kSums ? 0 : f.block == 256 && f.min ? 2 : 4;
 
   static int64_t scales_at(int64_t cols) { return cols; }
   static int64_t sums_at(int64_t cols) { return cols + cols / f.block * 4; }

@@ -24,7 +24,7 @@ struct Int8Product {
       12288;  // bytes that weights are prefetched before use: into the next rows
   static constexpr int kChunks = f.block / 32;
   static constexpr int kSubsInChunk = 32 / f.sub;
-  using Packed = Planes<type, kRows>;
+  using Packed = Planes<type, kRows, Set::kIsa>;
   using X = typename Set::X;
   using Int = typename Set::Int;
   using Float = typename Set::Float;

@@ -150,7 +150,6 @@ TEST(Matmul, EveryVariantAgreesWithTheDefinition) {
         }
       }
     }
-    RecordProperty(std::string(kernel.name), "native");
   });
 }
 
@@ -170,6 +169,16 @@ TEST(Matmul, ATokenNeverDependsOnTheBatchOrTheSplit) {
             << kernel.name << ": " << tokens << " tokens, " << groups << " row groups at a time";
       }
     }
+  });
+}
+
+TEST(Matmul, TheInt8MatrixProductChangesNoBit) {
+  if (!supported(Isa::kI8mm)) GTEST_SKIP() << "no i8mm here";
+  for_each_variant([](const MatmulKernel& kernel) {
+    if (kernel.isa != Isa::kI8mm) return;
+    const Product p = random_product(kernel.dtype, 2 * kernel.row_group + 3, 768, 7);
+    const MatmulKernel& without = *find_matmul(kernel.dtype, kernel.compute, Isa::kNeon);
+    EXPECT_TRUE(same_bits(run(without, p), run(kernel, p))) << kernel.name;
   });
 }
 

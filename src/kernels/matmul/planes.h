@@ -8,13 +8,14 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/cpu.h"
 #include "kernels/matmul/codes.h"
 
 namespace r1 {
 
 // One row group: [chunks of codes][per block: d (16 bits) x R, m x R, scales [sub][R], mins [sub /
-// 2][R][2]].
-template <DType type, int R>
+// 2][R][2]]. `isa` keeps the code of one set's files apart from that of others.
+template <DType type, int R, Isa isa>
 struct Planes {
   static constexpr Format f = format_of(type);
   static constexpr int kSubs = f.block / f.sub;

@@ -13,6 +13,9 @@ constexpr Variant<Kernels()> kVariants[] = {
     {Isa::kAvx2, matmul_float_avx2},
     {Isa::kAvx512, matmul_blocks_avx512},
     {Isa::kAvx512, matmul_float_avx512},
+    {Isa::kNeon, matmul_blocks_neon},
+    {Isa::kNeon, matmul_float_neon},
+    {Isa::kI8mm, matmul_blocks_i8mm},
 };
 
 }  // namespace

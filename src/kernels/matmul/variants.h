@@ -13,5 +13,8 @@ Kernels matmul_blocks_avx2();
 Kernels matmul_float_avx2();
 Kernels matmul_blocks_avx512();
 Kernels matmul_float_avx512();
+Kernels matmul_blocks_neon();
+Kernels matmul_float_neon();
+Kernels matmul_blocks_i8mm();
 
 }  // namespace r1

@@ -18,8 +18,9 @@ enum class RopeLayout : uint8_t { kAdjacent, kHalves };
 using Rope = void(const float* x, const float* cos, const float* sin, RopeLayout layout,
                   int64_t n_heads, int64_t head_dim, int64_t n_pairs, float* y);
 
-Rope rope_ref, rope_avx2;
+Rope rope_ref, rope_avx2, rope_neon;
 
-inline constexpr Variant<Rope> kRope[] = {{Isa::kRef, rope_ref}, {Isa::kAvx2, rope_avx2}};
+inline constexpr Variant<Rope> kRope[] = {
+    {Isa::kRef, rope_ref}, {Isa::kAvx2, rope_avx2}, {Isa::kNeon, rope_neon}};
 
 }  // namespace r1

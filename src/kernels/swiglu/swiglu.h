@@ -12,8 +12,9 @@ namespace r1 {
 
 using SwiGlu = void(const float* gate, const float* up, int64_t n, float* y);
 
-SwiGlu swiglu_ref, swiglu_avx2;
+SwiGlu swiglu_ref, swiglu_avx2, swiglu_neon;
 
-inline constexpr Variant<SwiGlu> kSwiGlu[] = {{Isa::kRef, swiglu_ref}, {Isa::kAvx2, swiglu_avx2}};
+inline constexpr Variant<SwiGlu> kSwiGlu[] = {
+    {Isa::kRef, swiglu_ref}, {Isa::kAvx2, swiglu_avx2}, {Isa::kNeon, swiglu_neon}};
 
 }  // namespace r1

@@ -1,0 +1,50 @@
+// Which kernels the other tests of this program ran, for the log: scripts/variants reads it.
+#include "kernels/variants.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "kernels/attention/attention.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/norm/norm.h"
+#include "kernels/rope/rope.h"
+#include "kernels/swiglu/swiglu.h"
+
+namespace r1 {
+namespace {
+
+void say(std::string_view kernel, Isa isa) {
+  const bool emulated = std::string_view(R1_EMULATED).find(name(isa)) != std::string_view::npos;
+  fmt::print("variant {} {} {}\n", kernel, name(isa),
+             !supported(isa) ? "not-run"
+             : emulated      ? "emulated"
+                             : "native");
+}
+
+template <class Run, size_t N>
+void say(std::string_view op, const Variant<Run> (&variants)[N]) {
+  for (const auto& variant : variants) say(op, variant.isa);
+}
+
+TEST(Variants, EveryTableBeginsWithTheReferenceAndTheLogSaysWhichRan) {
+  const auto check = [](std::string_view op, const auto& variants) {
+    EXPECT_EQ(variants[0].isa, Isa::kRef) << op;
+    for (const auto& variant : variants) {
+      EXPECT_EQ(variant.run != nullptr, in_build(variant.isa)) << op << ' ' << name(variant.isa);
+    }
+    say(op, variants);
+  };
+  check("add", kAdd);
+  check("attention", kAttention);
+  check("kv_store", kKvStore);
+  check("rms_norm", kRmsNorm);
+  check("rope", kRope);
+  check("swiglu", kSwiGlu);
+  for (const MatmulKernel& kernel : matmul_kernels()) {
+    say(kernel.name.substr(0, kernel.name.rfind('/')), kernel.isa);
+  }
+}
+
+}  // namespace
+}  // namespace r1
