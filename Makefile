@@ -1,8 +1,9 @@
 # make run              build r1 and talk to the small model in models/
 # make run MODEL=FILE   talk to another: a .gguf file or a Hugging Face folder
 # make test             build everything and pass the tests
+# make emulated         pass the kernel tests of instruction sets this machine lacks
 # make check            format, rooms, sizes, unit tests
-.PHONY: run build test check asan tsan fuzz bench clean setup
+.PHONY: run build test emulated check asan tsan fuzz bench clean setup
 MODEL ?=
 
 run: build
@@ -16,6 +17,9 @@ test: setup
 	cmake --preset release
 	cmake --build --preset release
 	ctest --preset release -j $(shell nproc)
+
+emulated: setup
+	scripts/emulated
 
 asan tsan: setup
 	cmake --preset $@

@@ -1,0 +1,69 @@
+// <immintrin.h> for *_avx512.cpp where AVX-512 is emulated on a processor with AVX2: SIMDe, and
+// what its version 0.7.4 lacks of what our kernels use. An intrinsic that is missing here fails to
+// compile ("target specific option mismatch").
+#pragma once
+
+#include_next <immintrin.h>
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/x86/avx512.h>
+
+#include <cstdint>
+#include <cstring>
+
+namespace r1::simde {
+
+// To(lane) of each of the n lanes of x.
+template <class From, class To, int n, class Y, class X>
+inline Y convert_lanes(X x) {
+  From from[n];
+  To to[n];
+  static_assert(sizeof from == sizeof x && sizeof to == sizeof(Y));
+  std::memcpy(from, &x, sizeof from);
+  for (int i = 0; i < n; ++i) to[i] = static_cast<To>(from[i]);
+  Y y;
+  std::memcpy(&y, to, sizeof y);
+  return y;
+}
+
+inline __m512i cvtepu16_epi32(__m256i x) {
+  return convert_lanes<uint16_t, int32_t, 16, __m512i>(x);
+}
+inline __m512i cvtepi8_epi32(__m128i x) { return convert_lanes<int8_t, int32_t, 16, __m512i>(x); }
+inline __m512i cvtepu8_epi16(__m256i x) { return convert_lanes<uint8_t, int16_t, 32, __m512i>(x); }
+inline __m512 cvtepi32_ps(__m512i x) { return convert_lanes<int32_t, float, 16, __m512>(x); }
+
+inline __m512 cvtph_ps(__m256i x) {
+  const __m256 halves[2] = {_mm256_cvtph_ps(_mm256_castsi256_si128(x)),
+                            _mm256_cvtph_ps(_mm256_extracti128_si256(x, 1))};
+  __m512 y;
+  std::memcpy(&y, halves, sizeof y);
+  return y;
+}
+
+inline __m256bh cvtneps_pbh(__m512 x) {  // to nearest even; no NaN
+  uint32_t bits[16];
+  uint16_t halves[16];
+  std::memcpy(bits, &x, sizeof bits);
+  for (int i = 0; i < 16; ++i) {
+    halves[i] = static_cast<uint16_t>((bits[i] + 0x7fff + (bits[i] >> 16 & 1)) >> 16);
+  }
+  __m256bh y;
+  std::memcpy(&y, halves, sizeof y);
+  return y;
+}
+
+}  // namespace r1::simde
+
+#define _mm512_cvtepu16_epi32 r1::simde::cvtepu16_epi32
+#define _mm512_cvtepi8_epi32 r1::simde::cvtepi8_epi32
+#define _mm512_cvtepu8_epi16 r1::simde::cvtepu8_epi16
+#define _mm512_cvtepi32_ps r1::simde::cvtepi32_ps
+#define _mm512_cvtph_ps r1::simde::cvtph_ps
+#define _mm512_cvtneps_pbh r1::simde::cvtneps_pbh
+
+// SIMDe's aliases are macros with parameters, which the comma of template arguments would part.
+#undef _mm512_or_si512
+#define _mm512_or_si512 simde_mm512_or_si512
+
+// asm("" : "+v"(sum)) holds a sum in a register, at its place in the order: not in those we have.
+#define asm(...) static_assert(true)
