@@ -1,11 +1,13 @@
-// A pool for short parallel loops: workers spin briefly between loops, then sleep.
-// How a loop is split never changes a result: bodies write disjoint outputs and never share a sum
-// (law 1).
+// A pool for short parallel loops. Every thread has a contiguous share of a loop, walks it from the
+// front and, when it is done, helps others from the back: the caller alone can finish a loop, so a
+// worker that sleeps, or whose core is taken by another program, costs nothing but its help. How a
+// loop is split never changes a result: bodies write disjoint outputs, never a common sum (law 1).
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -25,24 +27,40 @@ class ThreadPool {
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
   // Runs body(begin, end) over disjoint ranges that cover [0, n), each a multiple of `grain` long
-  // but for the last; threads take ranges as they become free. Returns when all are done and
-  // rethrows the first exception. One loop at a time; not reentrant.
+  // but for the last. Returns when all are done and rethrows the first exception. One loop at a
+  // time; not reentrant.
   void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
 
  private:
-  struct Loop {
-    int64_t n = 0, step = 0;
-    const FunctionRef<void(int64_t, int64_t)>* body = nullptr;
+  using Body = FunctionRef<void(int64_t, int64_t)>;
+
+  // What is left of one thread's part of a loop, in steps after `first`. [number of the loop |
+  // begin | end) is one word, so that taking some is one compare-and-swap, which fails when the
+  // loop is over; a worker waits for its word to change. Numbers come back after 2^40 loops: no
+  // thread rests so long between two instructions.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> left{0};
+    std::atomic<int64_t> first{0};
   };
 
-  void work();
-  void take_ranges();
+  void work(size_t self);
+  void run(size_t self);
+  int take(Share& share, bool own);
+  void sleep(const Share& mine, uint64_t seen);
+  void wake_sleepers();
 
   std::vector<std::thread> workers_;
-  Loop loop_;
-  std::atomic<int64_t> next_{0};         // first index not taken yet
-  std::atomic<uint32_t> generation_{0};  // odd bits never matter: any change starts a loop
-  std::atomic<int> busy_{0};             // workers that have not finished the current loop
+  std::unique_ptr<Share[]> shares_;  // the caller's, then the workers'
+
+  // The loop under way. Valid for whoever has taken steps of it: no other loop begins before they
+  // are done.
+  alignas(64) std::atomic<const Body*> body_{nullptr};
+  std::atomic<int64_t> n_{0}, step_{0};
+  uint64_t number_ = 0;  // the caller's own
+
+  alignas(64) std::atomic<int> undone_{0};       // steps
+  alignas(64) std::atomic<bool> asleep_{false};  // a worker may be
+  std::atomic<uint32_t> alarm_{0};               // sleepers wait for it to change
   std::atomic<bool> stop_{false};
   std::mutex failure_mutex_;
   std::exception_ptr failure_;
