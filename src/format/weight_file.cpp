@@ -228,6 +228,7 @@ Result<WeightFile> WeightFile::from_memory(const std::string& name,
 Container WeightFile::container() const { return impl_->container; }
 const std::string& WeightFile::path() const { return impl_->path; }
 uint64_t WeightFile::file_bytes() const { return impl_->file_bytes; }
+bool WeightFile::mapped() const { return !impl_->maps.empty(); }
 std::span<const TensorInfo> WeightFile::tensors() const { return impl_->contents.tensors; }
 std::span<const std::pair<std::string, MetaValue>> WeightFile::metadata() const {
   return impl_->contents.metadata;

@@ -61,6 +61,7 @@ class WeightFile {
   Container container() const;
   const std::string& path() const;
   uint64_t file_bytes() const;  // all shards
+  bool mapped() const;  // tensors' bytes come back from the file when their pages are dropped
 
   std::span<const TensorInfo> tensors() const;  // in file order
   const TensorInfo* find(std::string_view name) const;

@@ -121,6 +121,7 @@ Result<void> Binder::match(Binding& b, const Context& ctx) const {
   b.stored.rows = n_rows;
   b.stored.cols = n_cols;
   b.stored.bytes = t->bytes.data();
+  b.stored.mapped = file_.mapped();
   if (t->dtype == DType::kF8E4M3) R1_DO(read_scales(b));
   if (std::holds_alternative<StoredMatrix*>(b.field)) return {};
   b.kernel = Weight::kernel_for(t->dtype, b.compute, ctx.isa());

@@ -4,6 +4,8 @@
 // Shapes are checked with R1_CHECK: a model binds them.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -28,11 +30,29 @@ Tensor rms_norm(Context& ctx, const Tensor& x, const Tensor& w, double eps);
 // x [T, cols], w [rows, cols], bias [1, rows] or none -> x w^T + bias [T, rows].
 Tensor linear(Context& ctx, const Tensor& x, const Weight& w, const Tensor& bias = {});
 
+// Several of one x at once, bit for bit the same: x is prepared once, threads meet once.
+//   auto [q, k, v] = linear(ctx, x, {{wq, bq}, {wk, bk}, {wv, bv}});
+struct Affine {
+  const Weight& w;
+  const Tensor& bias;
+};
+constexpr size_t kMostLinear = 4;
+void linear(Context& ctx, const Tensor& x, std::span<const Affine> layers, std::span<Tensor> y);
+template <size_t n>
+std::array<Tensor, n> linear(Context& ctx, const Tensor& x, const Affine (&layers)[n]) {
+  std::array<Tensor, n> y;
+  linear(ctx, x, layers, y);
+  return y;
+}
+
 // a + b, of one shape.
 Tensor add(Context& ctx, const Tensor& a, const Tensor& b);
 
 // silu(gate) * up, of one shape.
 Tensor swiglu(Context& ctx, const Tensor& gate, const Tensor& up);
+
+// swiglu(gate x, up x), bit for bit, while the products are in the cache.
+Tensor swiglu(Context& ctx, const Tensor& x, const Affine& gate, const Affine& up);
 
 // The angles of a batch's rows.
 struct RopeAngles {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "kernels/matmul/random_matrix.h"
 
 namespace r1 {
 namespace {
@@ -57,6 +58,64 @@ TEST(Linear, IsXWTransposedPlusBiasForEveryShapeAndNumberOfThreads) {
       const Tensor same = linear(two, x, pack(two, stored(w)), bias);
       EXPECT_EQ(std::memcmp(y.data(), same.data(), static_cast<size_t>(y.size()) * sizeof(float)),
                 0);
+    }
+  }
+}
+
+// A weight of random stored values.
+struct RandomWeight {
+  RandomWeight(Context& ctx, DType type, int64_t rows, int64_t cols, uint64_t seed)
+      : bytes(random_matrix(type, rows, cols, seed)) {
+    StoredMatrix m;
+    m.dtype = type;
+    m.rows = rows;
+    m.cols = cols;
+    m.bytes = bytes.data();
+    const MatmulKernel& kernel = *Weight::kernel_for(type, Compute::kFast, ctx.isa());
+    weight = Weight::pack(ctx, m, kernel, *reserve_pages(Weight::packed_bytes(kernel, rows, cols)));
+  }
+  std::vector<std::byte> bytes;
+  Weight weight;
+};
+
+void expect_same_bits(const Tensor& a, const Tensor& b) {
+  ASSERT_EQ(a.rows(), b.rows());
+  ASSERT_EQ(a.cols(), b.cols());
+  EXPECT_EQ(std::memcmp(a.data(), b.data(), static_cast<size_t>(a.size()) * sizeof(float)), 0);
+}
+
+TEST(Linear, SeveralOfOneInputAreWhatTheyAreAlone) {
+  for (const Isa isa : supported_isas()) {
+    Context ctx(isa, 3);
+    constexpr int64_t kCols = 256;
+    const RandomWeight a(ctx, DType::kQ5_0, 500, kCols, 1), b(ctx, DType::kQ4_K, 37, kCols, 2),
+        c(ctx, DType::kQ5_0, 1, kCols, 3), d(ctx, DType::kBF16, 64, kCols, 4);
+    const Tensor bias = random(ctx, 1, 37, 5);
+    for (const int64_t n_tokens : {1, 3, 130}) {
+      const Tensor x = random(ctx, n_tokens, kCols, 6);
+      const auto y =
+          linear(ctx, x, {{a.weight, {}}, {b.weight, bias}, {c.weight, {}}, {d.weight, {}}});
+      expect_same_bits(y[0], linear(ctx, x, a.weight));
+      expect_same_bits(y[1], linear(ctx, x, b.weight, bias));
+      expect_same_bits(y[2], linear(ctx, x, c.weight));
+      expect_same_bits(y[3], linear(ctx, x, d.weight));
+    }
+  }
+}
+
+TEST(SwiGlu, OfTwoProductsIsTheGateOfThem) {
+  for (const Isa isa : supported_isas()) {
+    Context ctx(isa, 3);
+    constexpr int64_t kCols = 256;
+    for (const int64_t n_rows : {1, 37, 500}) {
+      const RandomWeight gate(ctx, DType::kQ4_K, n_rows, kCols, 1),
+          up(ctx, DType::kF16, n_rows, kCols, 2);
+      const Tensor bias = random(ctx, 1, n_rows, 5);
+      for (const int64_t n_tokens : {1, 3, 130}) {
+        const Tensor x = random(ctx, n_tokens, kCols, 6);
+        expect_same_bits(swiglu(ctx, x, {gate.weight, bias}, {up.weight, {}}),
+                         swiglu(ctx, linear(ctx, x, gate.weight, bias), linear(ctx, x, up.weight)));
+      }
     }
   }
 }

@@ -12,13 +12,15 @@
 namespace r1 {
 namespace {
 
-// Lets go of the whole pages of a read-only file mapping; they come back from the file if touched
-// again.
+constexpr ptrdiff_t kGiveBack = 1 << 20;  // bytes read before their pages are dropped
+
+// Drops the pages of a read-only file mapping that begin in [begin, end): they come back from the
+// file, or from the system's cache of it, if touched again.
 void give_back(const std::byte* begin, const std::byte* end) {
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const uintptr_t first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
+  const uintptr_t first = reinterpret_cast<uintptr_t>(begin) / page * page;
   const uintptr_t last = reinterpret_cast<uintptr_t>(end) / page * page;
-  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_COLD);
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 }  // namespace
@@ -63,6 +65,7 @@ Weight Weight::pack(Context& ctx, const StoredMatrix& stored, const MatmulKernel
   R1_CHECK(!decoded || kernel.dtype == DType::kF32);
   ctx.parallel(w.n_groups(), 1, [&](int64_t begin, int64_t end) {
     std::vector<float> values(decoded ? static_cast<size_t>(kernel.row_group * stored.cols) : 0);
+    const std::byte* kept = stored.row_bytes(begin * kernel.row_group);
     for (int64_t g = begin; g < end; ++g) {
       const int64_t first = g * kernel.row_group;
       const int n = static_cast<int>(std::min<int64_t>(kernel.row_group, stored.rows - first));
@@ -71,10 +74,12 @@ Weight Weight::pack(Context& ctx, const StoredMatrix& stored, const MatmulKernel
       const std::byte* rows =
           decoded ? reinterpret_cast<const std::byte*>(values.data()) : stored.row_bytes(first);
       kernel.pack(rows, n, stored.cols, memory.get() + static_cast<size_t>(g) * w.group_bytes());
+      const std::byte* read = stored.row_bytes(first + n);
+      if (stored.mapped && (read - kept >= kGiveBack || g + 1 == end)) {
+        give_back(kept, read);
+        kept = read;
+      }
     }
-    const int64_t last = std::min(end * kernel.row_group, stored.rows);
-    if (stored.mapped)
-      give_back(stored.row_bytes(begin * kernel.row_group), stored.row_bytes(last));
   });
   return w;
 }

@@ -23,8 +23,7 @@ struct StoredMatrix {
   // scale_cols)] (DeepSeek-V3 technical report, 3.3.1); none where empty.
   std::vector<float> scales;
   int64_t scale_rows = 0, scale_cols = 0;
-  bool mapped =
-      false;  // bytes are a file's read-only mapping: pack() gives its pages back as it goes
+  bool mapped = false;  // bytes are a file's read-only mapping: its pages can be dropped
 
   const std::byte* row_bytes(int64_t row) const;
   void decode_row(int64_t row,
@@ -40,8 +39,7 @@ class Weight {
   static const MatmulKernel* kernel_for(DType dtype, Compute compute, Isa isa);
   static uint64_t packed_bytes(const MatmulKernel& kernel, int64_t rows, int64_t cols);
   // Packs row groups in parallel into `memory`, packed_bytes long and aligned to 64, which the
-  // weight shares. As it goes, tells the system that the stored bytes are not needed soon: a
-  // mapped file's pages are then the first to make room.
+  // weight shares. Drops a mapped file's pages as it goes, so that no weight is resident twice.
   static Weight pack(Context& ctx, const StoredMatrix& stored, const MatmulKernel& kernel,
                      std::shared_ptr<std::byte> memory);
 

@@ -23,9 +23,8 @@ void bind(Binder& b, GqaWeights& l, const Config& c) {
 }
 
 Tensor gqa(Context& ctx, const Config& c, const GqaWeights& l, const Tensor& x, const KvCache& kv) {
-  Tensor q = linear(ctx, x, l.wq, l.bq);        // [T, n_heads * head_dim]
-  Tensor k = linear(ctx, x, l.wk, l.bk);        // [T, n_kv_heads * head_dim]
-  const Tensor v = linear(ctx, x, l.wv, l.bv);  // [T, n_kv_heads * head_dim]
+  // q [T, n_heads * head_dim], k and v [T, n_kv_heads * head_dim]
+  auto [q, k, v] = linear(ctx, x, {{l.wq, l.bq}, {l.wk, l.bk}, {l.wv, l.bv}});
   if (c.qk_norm) {
     q = rms_norm(ctx, q, l.q_norm, c.norm_eps);
     k = rms_norm(ctx, k, l.k_norm, c.norm_eps);

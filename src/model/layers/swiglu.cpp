@@ -14,8 +14,7 @@ void bind(Binder& b, SwigluWeights& l, const Config& c) {
 }
 
 Tensor swiglu(Context& ctx, const SwigluWeights& l, const Tensor& x) {
-  const Tensor h = swiglu(ctx, linear(ctx, x, l.gate, l.b_gate),
-                          linear(ctx, x, l.up, l.b_up));  // [T, inter_dim]
+  const Tensor h = swiglu(ctx, x, {l.gate, l.b_gate}, {l.up, l.b_up});  // [T, inter_dim]
   return linear(ctx, h, l.down, l.b_down);
 }
 
