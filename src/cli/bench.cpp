@@ -77,10 +77,9 @@ std::vector<SpeedCase> cases_of(const Options& o, int64_t context) {
   };
   if (o.prefill > 0) add({.prefill = true, .tokens = o.prefill, .depth = 0, .batch = 1});
   if (o.decode == 0) return cases;
-  for (const int64_t depth : o.depths)
-    add({.prefill = false, .tokens = o.decode, .depth = depth, .batch = 1});
-  for (const int64_t batch : o.batches) {
-    if (batch > 1) add({.prefill = false, .tokens = o.decode, .depth = 0, .batch = batch});
+  for (const int64_t batch : o.batches) {  // several sequences at the first depth alone
+    for (const int64_t depth : std::span(o.depths).first(batch == 1 ? o.depths.size() : 1))
+      add({.prefill = false, .tokens = o.decode, .depth = depth, .batch = batch});
   }
   return cases;
 }
@@ -187,11 +186,12 @@ Run declare_bench(CLI::App& app) {
   app.add_option("--decode", o->decode, "tokens decoded; 0: no decoding")
       ->check(CLI::Range(int64_t{0}, kMostTokens))
       ->capture_default_str();
-  app.add_option("--depth", o->depths, "positions before the decoded ones, a list")
+  app.add_option("--depth", o->depths, "positions before the decoded ones, a list, at least one")
       ->delimiter(',')
       ->check(CLI::Range(int64_t{0}, kMostTokens))
       ->capture_default_str();
-  app.add_option("--batch", o->batches, "sequences decoded together, a list")
+  app.add_option("--batch", o->batches,
+                 "sequences decoded together, a list; several stand at the first depth")
       ->delimiter(',')
       ->check(CLI::Range(int64_t{1}, int64_t{4096}))
       ->capture_default_str();
