@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <exception>
 
 #include "tensor/context.h"
@@ -258,9 +257,9 @@ void Batcher::advance(const std::vector<Row>& rows, const Tensor& logits) {
       const Sequence& s = *drawing[i]->sequence;
       const auto row =
           logits.row(static_cast<int64_t>(i)).first(static_cast<size_t>(options_.vocab));
-      if (std::any_of(row.begin(), row.end(), [](float x) { return std::isnan(x); })) continue;
-      drawn[i] = sample(row, s.request.sampling, s.request.prompt, s.generated(), s.size(),
-                        s.request.n_top);
+      Sampled token = sample(row, s.request.sampling, s.request.prompt, s.generated(), s.size(),
+                             s.request.n_top, ctx_.isa());
+      if (token.numbers) drawn[i] = std::move(token);
     }
   });
   for (size_t i = 0; i < drawing.size(); ++i) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "kernels/cpu.h"
 
 namespace r1 {
 
@@ -37,6 +38,7 @@ struct Sampled {
   int32_t id;
   float logprob;                  // of the id under softmax(logits), before any sampler
   std::vector<TokenLogprob> top;  // the n_top most likely, by the same
+  bool numbers = true;            // of all logits, of which none was NaN
 };
 
 // logits [vocab] are the model's own, those of padding rows already cut off: every id of the span
@@ -44,9 +46,10 @@ struct Sampled {
 // its sequence. n_top < 0: no log-probabilities (logprob is 0), which saves a pass over the
 // vocabulary. Each selection sees what the one before it left: top-k, then top-p of the mass that
 // is left, then min-p; ties go to the lower id. NaN is never drawn, infinities count as the largest
-// finite numbers; where no logit is a number the choice is 0, of log-probability NaN or less.
+// finite numbers; where no logit is a number the choice is 0, of log-probability NaN or less. isa:
+// whose kernels run; as a logit, a draw is one function on one instruction set.
 Sampled sample(std::span<const float> logits, const SamplingParams& params,
                std::span<const int32_t> prompt, std::span<const int32_t> generated,
-               int64_t position, int n_top = 0);
+               int64_t position, int n_top = 0, Isa isa = Isa::kRef);
 
 }  // namespace r1

@@ -56,8 +56,9 @@ std::vector<double> exact(const std::vector<float>& logits, const SamplingParams
 }
 
 TEST(Sampling, DrawsFollowTheExactProbabilities) {
-  const auto logits = random_logits(40, 1, 1.5f);
-  std::vector<SamplingParams> settings(7, plain());
+  const auto isas = supported_isas();
+  const auto few = random_logits(40, 1, 1.5f), many = random_logits(300, 2, 1.0f);
+  std::vector<SamplingParams> settings(8, plain());
   settings[1].temperature = 0.6f;
   settings[2].top_k = 7;
   settings[3].top_p = 0.8f;
@@ -70,11 +71,13 @@ TEST(Sampling, DrawsFollowTheExactProbabilities) {
   for (size_t s = 0; s < settings.size(); ++s) {
     SamplingParams p = settings[s];
     p.seed = 1234 + s;
+    const auto& logits = s == 7 ? many : few;
+    const Isa isa = isas[s % isas.size()];
     const auto probability = exact(logits, p);
     constexpr int kDraws = 60000;
     std::vector<int> counts(logits.size());
     for (int i = 0; i < kDraws; ++i)
-      ++counts[static_cast<size_t>(sample(logits, p, {}, {}, i, -1).id)];
+      ++counts[static_cast<size_t>(sample(logits, p, {}, {}, i, -1, isa).id)];
     double chi2 = 0;
     int freedom = -1;
     for (size_t i = 0; i < logits.size(); ++i) {
@@ -104,9 +107,25 @@ TEST(Sampling, SelectionEqualsSorting) {
     p.seed = random();
     const auto probability = exact(logits, p);
     std::map<int32_t, int> drawn;
-    for (int i = 0; i < 100; ++i) ++drawn[sample(logits, p, {}, {}, i, -1).id];
+    const Isa isa = supported_isas()[static_cast<size_t>(turn) % supported_isas().size()];
+    for (int i = 0; i < 100; ++i) ++drawn[sample(logits, p, {}, {}, i, -1, isa).id];
     for (const auto& [id, n] : drawn)
       EXPECT_GT(probability[static_cast<size_t>(id)], 0) << "turn " << turn;
+  }
+}
+
+TEST(Sampling, EveryInstructionSetNamesTheSameMostLikely) {
+  const auto logits = random_logits(1000, 8);
+  SamplingParams greedy = plain();
+  greedy.temperature = 0;
+  const Sampled want = sample(logits, greedy, {}, {}, 0, 200);
+  EXPECT_EQ(want.id, std::max_element(logits.begin(), logits.end()) - logits.begin());
+  for (const Isa isa : supported_isas()) {
+    const Sampled got = sample(logits, greedy, {}, {}, 0, 200, isa);
+    EXPECT_EQ(got.id, want.id);
+    EXPECT_NEAR(got.logprob, want.logprob, 1e-5);
+    ASSERT_EQ(got.top.size(), 200u);
+    for (size_t i = 0; i < 200; ++i) EXPECT_EQ(got.top[i].id, want.top[i].id);
   }
 }
 
@@ -187,8 +206,14 @@ TEST(Sampling, WhatIsNoNumberIsNeverDrawn) {
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN(),
                   kInf = std::numeric_limits<float>::infinity();
   SamplingParams p = plain();
-  for (int i = 0; i < 50; ++i)
-    EXPECT_EQ(sample(std::vector<float>{kNan, 1, kNan, -kInf}, p, {}, {}, i).id, 1);
+  for (const Isa isa : supported_isas()) {
+    for (int i = 0; i < 50; ++i) {
+      const Sampled s = sample(std::vector<float>{kNan, 1, kNan, -kInf}, p, {}, {}, i, -1, isa);
+      EXPECT_EQ(s.id, 1);
+      EXPECT_FALSE(s.numbers);
+    }
+    EXPECT_TRUE(sample(std::vector<float>{1, -kInf}, p, {}, {}, 0, -1, isa).numbers);
+  }
   EXPECT_EQ(sample(std::vector<float>{0, kInf, 3}, p, {}, {}, 0).id, 1);
   EXPECT_NEAR(sample(std::vector<float>{-kInf, -kInf}, p, {}, {}, 0, 1).logprob, std::log(0.5),
               1e-6);
