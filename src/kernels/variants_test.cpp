@@ -37,6 +37,7 @@ TEST(Variants, EveryTableBeginsWithTheReferenceAndTheLogSaysWhichRan) {
   };
   check("add", kAdd);
   check("attention", kAttention);
+  check("attention_merge", kAttentionMerge);
   check("kv_store", kKvStore);
   check("rms_norm", kRmsNorm);
   check("rope", kRope);

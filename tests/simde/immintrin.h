@@ -40,6 +40,12 @@ inline __m512 cvtph_ps(__m256i x) {
   return y;
 }
 
+inline __m256 extractf32x8_ps(__m512 x, int half) {
+  __m256 halves[2];
+  std::memcpy(halves, &x, sizeof x);
+  return halves[half];
+}
+
 inline __m256bh cvtneps_pbh(__m512 x) {  // to nearest even; no NaN
   uint32_t bits[16];
   uint16_t halves[16];
@@ -59,6 +65,7 @@ inline __m256bh cvtneps_pbh(__m512 x) {  // to nearest even; no NaN
 #define _mm512_cvtepu8_epi16 r1::simde::cvtepu8_epi16
 #define _mm512_cvtepi32_ps r1::simde::cvtepi32_ps
 #define _mm512_cvtph_ps r1::simde::cvtph_ps
+#define _mm512_extractf32x8_ps r1::simde::extractf32x8_ps
 #define _mm512_cvtneps_pbh r1::simde::cvtneps_pbh
 
 // SIMDe's aliases are macros with parameters, which the comma of template arguments would part.

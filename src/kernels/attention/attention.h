@@ -58,28 +58,31 @@ struct AttentionQuery {
 using Attention = void(const KvHead& kv, float scale, std::span<const int32_t> pages, int32_t first,
                        std::span<const AttentionQuery> queries);
 
-Attention attention_ref, attention_avx2, attention_avx512;
+Attention attention_ref, attention_avx2, attention_avx512, attention_neon;
 
-inline constexpr Variant<Attention> kAttention[] = {
-    {Isa::kRef, attention_ref}, {Isa::kAvx2, attention_avx2}, {Isa::kAvx512, attention_avx512}};
+inline constexpr Variant<Attention> kAttention[] = {{Isa::kRef, attention_ref},
+                                                    {Isa::kAvx2, attention_avx2},
+                                                    {Isa::kAvx512, attention_avx512},
+                                                    {Isa::kNeon, attention_neon}};
 
 // Adds the sum of a later span, summed for itself, to the sum of those before it: the same bits as
 // one after the other.
 using AttentionMerge = void(const KvHead& kv, AttentionSum& sum, float* y,
                             const AttentionSum& later, const float* later_y);
 
-AttentionMerge attention_merge_ref, attention_merge_avx2;
+AttentionMerge attention_merge_ref, attention_merge_avx2, attention_merge_neon;
 
 inline constexpr Variant<AttentionMerge> kAttentionMerge[] = {{Isa::kRef, attention_merge_ref},
-                                                              {Isa::kAvx2, attention_merge_avx2}};
+                                                              {Isa::kAvx2, attention_merge_avx2},
+                                                              {Isa::kNeon, attention_merge_neon}};
 
 // Writes the key [k_dim] and the value [v_dim] of one position, rounded to nearest even; of a
 // latent head the key alone. All variants: same bits.
 using KvStore = void(const KvHead& kv, int32_t page, int offset, const float* k, const float* v);
 
-KvStore kv_store_ref, kv_store_avx2;
+KvStore kv_store_ref, kv_store_avx2, kv_store_neon;
 
-inline constexpr Variant<KvStore> kKvStore[] = {{Isa::kRef, kv_store_ref},
-                                                {Isa::kAvx2, kv_store_avx2}};
+inline constexpr Variant<KvStore> kKvStore[] = {
+    {Isa::kRef, kv_store_ref}, {Isa::kAvx2, kv_store_avx2}, {Isa::kNeon, kv_store_neon}};
 
 }  // namespace r1

@@ -6,6 +6,8 @@
 
 #include <immintrin.h>
 
+#include "kernels/exp/exp2.h"
+
 namespace r1 {
 
 static inline __m256 exp_avx2(__m256 x) {
@@ -27,10 +29,7 @@ static inline __m256 exp_avx2(__m256 x) {
   return _mm256_mul_ps(e, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
 }
 
-// 2^x of eight floats: x = n + r, |r| <= 1/2, times a polynomial of least relative error with
-// value 1 at 0. Relative error < 2e-7. x is clamped to [-126, 127]; a NaN stays one.
-constexpr float kExp2[] = {1, 0.693147f, 0.24022242f, 0.055507336f, 0.009671513f, 0.0013264727f};
-
+// 2^x of eight floats: x = n + r, |r| <= 1/2. x is clamped to [-126, 127]; a NaN stays one.
 static inline __m256 exp2_avx2(__m256 x) {
   x = _mm256_min_ps(_mm256_set1_ps(127.0f), _mm256_max_ps(_mm256_set1_ps(-126.0f), x));
   const __m256 n = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

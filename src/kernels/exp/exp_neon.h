@@ -1,10 +1,12 @@
-// exp(x) of four floats: the series, the range and the accuracy of exp_avx2.h. Included by
+// exp(x) and 2^x of four floats: the series, the ranges and the accuracy of exp_avx2.h. Included by
 // *_neon.cpp files only; internal linkage keeps the instructions inside them.
 #pragma once
 
 #include <arm_neon.h>
 
 #include <cstdint>
+
+#include "kernels/exp/exp2.h"
 
 namespace r1 {
 
@@ -22,6 +24,15 @@ static inline float32x4_t exp_neon(float32x4_t x) {
   e = vfmaq_f32(vdupq_n_f32(0.5f), e, r);
   e = vfmaq_f32(vdupq_n_f32(1.0f), e, r);
   e = vfmaq_f32(vdupq_n_f32(1.0f), e, r);
+  const int32x4_t exponent = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
+  return vmulq_f32(e, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)));
+}
+
+static inline float32x4_t exp2_neon(float32x4_t x) {
+  x = vminq_f32(vdupq_n_f32(127.0f), vmaxq_f32(vdupq_n_f32(-126.0f), x));
+  const float32x4_t n = vrndnq_f32(x), r = vsubq_f32(x, n);
+  float32x4_t e = vdupq_n_f32(kExp2[5]);
+  for (int i = 4; i >= 0; --i) e = vfmaq_f32(vdupq_n_f32(kExp2[i]), e, r);
   const int32x4_t exponent = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
   return vmulq_f32(e, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)));
 }
