@@ -1,10 +1,14 @@
 // What only DeepSeek's models have: the experts chosen, the layer that predicts the token after
 // next, the two forms of latent attention and the cache each keeps. References as in
 // model_test.cpp.
+#include <unistd.h>
+
 #include <cstring>
+#include <filesystem>
 
 #include "model/replay.h"
 #include "tests/golden/golden.h"
+#include "tests/golden/random_deepseek.h"
 
 namespace r1 {
 namespace {
@@ -70,6 +74,51 @@ TEST_P(DeepSeek, TheAbsorbedFormKeepsOneVectorATokenAndLayer) {
   const auto plain = load_model(folder, options, ctx);
   EXPECT_EQ(plain->kv_shape(DType::kBF16).bytes_per_token(),
             static_cast<uint64_t>(4 * 2 * 4 * (32 + 16 + 32)));
+}
+
+// Logits and drafts of the random model.
+std::vector<float> run_random(const RandomDeepSeek& model, const LoadOptions& load) {
+  const std::string path =
+      testing::TempDir() + "r1_deepseek_" + std::to_string(::getpid()) + ".gguf";
+  write_random(model, path);
+  Context ctx(supported_isas().back(), 2);
+  const auto loaded = load_model(path, load, ctx);
+  std::filesystem::remove(path);
+  std::vector<int32_t> ids;
+  for (int32_t i = 0; i < 40; ++i) ids.push_back(i * 7 % 40);
+  ReplayOptions options;
+  options.mtp = load.mtp;
+  const auto replays = replay(*loaded, ctx, {ids}, options);
+  if (!replays) throw std::runtime_error(replays.error().message);
+  std::vector<float> all = (*replays)[0].logits;
+  all.insert(all.end(), (*replays)[0].mtp_logits.begin(), (*replays)[0].mtp_logits.end());
+  return all;
+}
+
+TEST(DeepSeekFiles, EveryLayoutIsTheSameModel) {
+  for (const MlaForm form : {MlaForm::kAbsorbed, MlaForm::kPlain}) {
+    for (const DType type : {DType::kF32, DType::kBF16}) {
+      LoadOptions load{.mla = form, .mtp = true};
+      const auto want = run_random({.type = type, .layout = KvLayout::kOne}, load);
+      for (const KvLayout layout : {KvLayout::kSplit, KvLayout::kFlat, KvLayout::kBoth})
+        EXPECT_EQ(run_random({.type = type, .layout = layout, .k_b_type = type}, load), want);
+    }
+  }
+}
+
+TEST(DeepSeekFiles, BlocksAreTransposedExactly) {
+  for (const DType type : {DType::kQ8_0, DType::kQ4_K, DType::kQ6_K}) {
+    SCOPED_TRACE(info(type).name);
+    const auto want = run_random({.type = type, .layout = KvLayout::kOne}, {});
+    EXPECT_EQ(run_random({.type = type, .k_b_type = DType::kF32}, {}), want);
+  }
+}
+
+TEST(DeepSeekFiles, TheFormsAgree) {
+  const LoadOptions exact{.compute = Compute::kF32};
+  const LoadOptions plain{.compute = Compute::kF32, .mla = MlaForm::kPlain};
+  const RandomDeepSeek model{.type = DType::kQ4_K, .layout = KvLayout::kOne};
+  EXPECT_LE(max_difference(run_random(model, exact), run_random(model, plain)), 1e-3f);
 }
 
 INSTANTIATE_TEST_SUITE_P(, DeepSeek,

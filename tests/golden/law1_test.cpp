@@ -8,7 +8,7 @@
 #include "model/replay.h"
 #include "tensor/weight.h"
 #include "tests/golden/golden.h"
-#include "tests/golden/random_model.h"
+#include "tests/golden/random_deepseek.h"
 
 namespace r1 {
 namespace {
@@ -28,6 +28,7 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 struct Setting {
   DType weights, cache = DType::kF16;
   Compute compute = Compute::kFast;
+  bool deepseek = false;  // else llama
 };
 
 class Law1 : public testing::TestWithParam<Setting> {
@@ -69,7 +70,10 @@ class Law1 : public testing::TestWithParam<Setting> {
 TEST_P(Law1, LogitsDependOnWeightsAndEarlierTokensAlone) {
   const std::string folder = testing::TempDir() + "r1_law1_" + std::to_string(::getpid());
   std::filesystem::create_directories(folder);
-  const std::string path = write_random_llama(folder, GetParam().weights, 1);
+  const std::string path =
+      GetParam().deepseek
+          ? write_random(RandomDeepSeek{.type = GetParam().weights}, folder + "/deepseek.gguf")
+          : write_random_llama(folder, GetParam().weights, 1);
   const auto ids = random_ids(kTokens, 0);
   std::vector<std::vector<int32_t>> crowd = {ids};
   for (uint64_t i = 1; i < 64; ++i) crowd.push_back(random_ids(1 + i % 3, i));
@@ -104,12 +108,16 @@ std::vector<Setting> settings() {
   }
   for (const DType cache : {DType::kF32, DType::kBF16})
     all.push_back({DType::kQ8_0, cache, Compute::kFast});
+  for (const DType type : {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_K, DType::kQ6_K}) {
+    for (const Compute compute : {Compute::kFast, Compute::kF32})
+      all.push_back({type, DType::kF16, compute, true});
+  }
   return all;
 }
 
 INSTANTIATE_TEST_SUITE_P(, Law1, testing::ValuesIn(settings()), [](const auto& test) {
   const Setting& s = test.param;
-  return fmt::format("{}_{}_cache_{}", r1::info(s.weights).name,
+  return fmt::format("{}{}_{}_cache_{}", s.deepseek ? "deepseek_" : "", r1::info(s.weights).name,
                      s.compute == Compute::kF32 ? "f32" : "fast", r1::info(s.cache).name);
 });
 
