@@ -5,6 +5,8 @@
 #include <array>
 
 #include "kernels/matmul/activations_x86.h"
+#include "kernels/matmul/decoded.h"
+#include "kernels/matmul/float_avx2.h"
 #include "kernels/matmul/int8_product.h"
 #include "kernels/matmul/variants.h"
 
@@ -128,6 +130,29 @@ struct Avx2 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
   }
 
+  // Eight-bit integers of the rows as floats; of nibbles those `shift` bits up.
+  template <bool nibbles, int shift>
+  R1_INLINE static Float small(const uint8_t* at) {
+    __m128i bytes = load_eight(at);
+    if constexpr (nibbles) bytes = _mm_and_si128(_mm_srli_epi16(bytes, shift), _mm_set1_epi8(15));
+    return to_float(_mm256_cvtepi8_epi32(bytes));
+  }
+
+  R1_INLINE static void unpack_codes(const uint8_t* chunk, Int (&w)[8]) {
+    unpack<0>(chunk, w);
+    if constexpr (kParts == 1) return;
+    Int low[8];
+    unpack<kParts - 1>(chunk, low);
+    unroll<8>([&](auto s)
+                  R1_INLINE { w[s] = _mm256_or_si256(_mm256_slli_epi16(w[s], 4), low[s]); });
+  }
+  // Element e of a step's four, less the offset.
+  template <int e>
+  R1_INLINE static Float code(Int w) {
+    const Int byte = _mm256_and_si256(_mm256_srli_epi32(w, 8 * e), _mm256_set1_epi32(255));
+    return to_float(_mm256_sub_epi32(byte, _mm256_set1_epi32(f.offset)));
+  }
+
   R1_INLINE static Int broadcast(const void* four_bytes) {
     int32_t word;
     std::memcpy(&word, four_bytes, 4);
@@ -139,6 +164,8 @@ struct Avx2 {
   R1_INLINE static Int zero() { return _mm256_setzero_si256(); }
   R1_INLINE static Float zero_float() { return _mm256_setzero_ps(); }
   R1_INLINE static Float to_float(Int i) { return _mm256_cvtepi32_ps(i); }
+  R1_INLINE static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
+  R1_INLINE static Float sub(Float a, Float b) { return _mm256_sub_ps(a, b); }
   R1_INLINE static Float mul(Float a, Float b) { return _mm256_mul_ps(a, b); }
   R1_INLINE static Float fma(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
   R1_INLINE static Float negated_fma(Float a, Float b, Float c) {
@@ -150,18 +177,29 @@ struct Avx2 {
 };
 
 template <DType type>
-constexpr MatmulKernel kernel(std::string_view name) {
+constexpr MatmulKernel fast(std::string_view name) {
   return Int8Product<Avx2<type>>::kernel(name);
 }
 
+template <DType type>
+constexpr MatmulKernel exact(std::string_view name) {
+  return exact_kernel<V8, Avx2<type>>(name);
+}
+
 constexpr MatmulKernel kKernels[] = {
-    kernel<DType::kQ4_0>("q4_0/avx2"),     kernel<DType::kQ4_1>("q4_1/avx2"),
-    kernel<DType::kQ5_0>("q5_0/avx2"),     kernel<DType::kQ5_1>("q5_1/avx2"),
-    kernel<DType::kQ8_0>("q8_0/avx2"),     kernel<DType::kIQ4_NL>("iq4_nl/avx2"),
-    kernel<DType::kMXFP4>("mxfp4/avx2"),   kernel<DType::kQ2_K>("q2_k/avx2"),
-    kernel<DType::kQ3_K>("q3_k/avx2"),     kernel<DType::kQ4_K>("q4_k/avx2"),
-    kernel<DType::kQ5_K>("q5_k/avx2"),     kernel<DType::kQ6_K>("q6_k/avx2"),
-    kernel<DType::kIQ4_XS>("iq4_xs/avx2"),
+    fast<DType::kQ4_0>("q4_0/avx2"),          fast<DType::kQ4_1>("q4_1/avx2"),
+    fast<DType::kQ5_0>("q5_0/avx2"),          fast<DType::kQ5_1>("q5_1/avx2"),
+    fast<DType::kQ8_0>("q8_0/avx2"),          fast<DType::kIQ4_NL>("iq4_nl/avx2"),
+    fast<DType::kMXFP4>("mxfp4/avx2"),        fast<DType::kQ2_K>("q2_k/avx2"),
+    fast<DType::kQ3_K>("q3_k/avx2"),          fast<DType::kQ4_K>("q4_k/avx2"),
+    fast<DType::kQ5_K>("q5_k/avx2"),          fast<DType::kQ6_K>("q6_k/avx2"),
+    fast<DType::kIQ4_XS>("iq4_xs/avx2"),      exact<DType::kQ4_0>("q4_0/f32/avx2"),
+    exact<DType::kQ4_1>("q4_1/f32/avx2"),     exact<DType::kQ5_0>("q5_0/f32/avx2"),
+    exact<DType::kQ5_1>("q5_1/f32/avx2"),     exact<DType::kQ8_0>("q8_0/f32/avx2"),
+    exact<DType::kIQ4_NL>("iq4_nl/f32/avx2"), exact<DType::kMXFP4>("mxfp4/f32/avx2"),
+    exact<DType::kQ2_K>("q2_k/f32/avx2"),     exact<DType::kQ3_K>("q3_k/f32/avx2"),
+    exact<DType::kQ4_K>("q4_k/f32/avx2"),     exact<DType::kQ5_K>("q5_k/f32/avx2"),
+    exact<DType::kQ6_K>("q6_k/f32/avx2"),     exact<DType::kIQ4_XS>("iq4_xs/f32/avx2"),
 };
 
 }  // namespace

@@ -3,10 +3,13 @@
 // -offset * sum(a).
 #ifndef __clang__  // false alarms of GCC 12 in its own intrinsics (bug 105593)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 #include <array>
 
 #include "kernels/matmul/activations_x86.h"
+#include "kernels/matmul/decoded.h"
+#include "kernels/matmul/float_avx512.h"
 #include "kernels/matmul/int8_product.h"
 #include "kernels/matmul/variants.h"
 
@@ -105,6 +108,22 @@ struct Avx512 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
   }
 
+  // Eight-bit integers of the rows as floats; of nibbles those `shift` bits up.
+  template <bool nibbles, int shift>
+  R1_INLINE static Float small(const uint8_t* at) {
+    __m128i bytes = load_sixteen(at);
+    if constexpr (nibbles) bytes = _mm_and_si128(_mm_srli_epi16(bytes, shift), _mm_set1_epi8(15));
+    return to_float(_mm512_cvtepi8_epi32(bytes));
+  }
+
+  R1_INLINE static void unpack_codes(const uint8_t* chunk, Int (&w)[8]) { unpack<0>(chunk, w); }
+  // Element e of a step's four, less the offset.
+  template <int e>
+  R1_INLINE static Float code(Int w) {
+    const Int byte = _mm512_and_si512(_mm512_srli_epi32(w, 8 * e), _mm512_set1_epi32(255));
+    return to_float(_mm512_sub_epi32(byte, _mm512_set1_epi32(f.offset)));
+  }
+
   R1_INLINE static Int broadcast(const void* four_bytes) {
     int32_t word;
     std::memcpy(&word, four_bytes, 4);
@@ -116,6 +135,8 @@ struct Avx512 {
   R1_INLINE static Int zero() { return _mm512_setzero_si512(); }
   R1_INLINE static Float zero_float() { return _mm512_setzero_ps(); }
   R1_INLINE static Float to_float(Int i) { return _mm512_cvtepi32_ps(i); }
+  R1_INLINE static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
+  R1_INLINE static Float sub(Float a, Float b) { return _mm512_sub_ps(a, b); }
   R1_INLINE static Float mul(Float a, Float b) { return _mm512_mul_ps(a, b); }
   R1_INLINE static Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
   R1_INLINE static Float negated_fma(Float a, Float b, Float c) {
@@ -127,18 +148,29 @@ struct Avx512 {
 };
 
 template <DType type>
-constexpr MatmulKernel kernel(std::string_view name) {
+constexpr MatmulKernel fast(std::string_view name) {
   return Int8Product<Avx512<type>>::kernel(name);
 }
 
+template <DType type>
+constexpr MatmulKernel exact(std::string_view name) {
+  return exact_kernel<V16, Avx512<type>>(name);
+}
+
 constexpr MatmulKernel kKernels[] = {
-    kernel<DType::kQ4_0>("q4_0/avx512"),     kernel<DType::kQ4_1>("q4_1/avx512"),
-    kernel<DType::kQ5_0>("q5_0/avx512"),     kernel<DType::kQ5_1>("q5_1/avx512"),
-    kernel<DType::kQ8_0>("q8_0/avx512"),     kernel<DType::kIQ4_NL>("iq4_nl/avx512"),
-    kernel<DType::kMXFP4>("mxfp4/avx512"),   kernel<DType::kQ2_K>("q2_k/avx512"),
-    kernel<DType::kQ3_K>("q3_k/avx512"),     kernel<DType::kQ4_K>("q4_k/avx512"),
-    kernel<DType::kQ5_K>("q5_k/avx512"),     kernel<DType::kQ6_K>("q6_k/avx512"),
-    kernel<DType::kIQ4_XS>("iq4_xs/avx512"),
+    fast<DType::kQ4_0>("q4_0/avx512"),          fast<DType::kQ4_1>("q4_1/avx512"),
+    fast<DType::kQ5_0>("q5_0/avx512"),          fast<DType::kQ5_1>("q5_1/avx512"),
+    fast<DType::kQ8_0>("q8_0/avx512"),          fast<DType::kIQ4_NL>("iq4_nl/avx512"),
+    fast<DType::kMXFP4>("mxfp4/avx512"),        fast<DType::kQ2_K>("q2_k/avx512"),
+    fast<DType::kQ3_K>("q3_k/avx512"),          fast<DType::kQ4_K>("q4_k/avx512"),
+    fast<DType::kQ5_K>("q5_k/avx512"),          fast<DType::kQ6_K>("q6_k/avx512"),
+    fast<DType::kIQ4_XS>("iq4_xs/avx512"),      exact<DType::kQ4_0>("q4_0/f32/avx512"),
+    exact<DType::kQ4_1>("q4_1/f32/avx512"),     exact<DType::kQ5_0>("q5_0/f32/avx512"),
+    exact<DType::kQ5_1>("q5_1/f32/avx512"),     exact<DType::kQ8_0>("q8_0/f32/avx512"),
+    exact<DType::kIQ4_NL>("iq4_nl/f32/avx512"), exact<DType::kMXFP4>("mxfp4/f32/avx512"),
+    exact<DType::kQ2_K>("q2_k/f32/avx512"),     exact<DType::kQ3_K>("q3_k/f32/avx512"),
+    exact<DType::kQ4_K>("q4_k/f32/avx512"),     exact<DType::kQ5_K>("q5_k/f32/avx512"),
+    exact<DType::kQ6_K>("q6_k/f32/avx512"),     exact<DType::kIQ4_XS>("iq4_xs/f32/avx512"),
 };
 
 }  // namespace

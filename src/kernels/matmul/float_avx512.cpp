@@ -3,6 +3,8 @@
 #ifndef __clang__  // false alarms of GCC 12 in its own intrinsics (bug 105593)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
+#include "kernels/matmul/float_avx512.h"
+
 #include <immintrin.h>
 
 #include "kernels/matmul/float_product.h"
@@ -11,28 +13,6 @@
 
 namespace r1 {
 namespace {
-
-struct V16 {
-  static constexpr Isa kIsa = Isa::kAvx512;
-  static constexpr int kRows = 16;
-  static constexpr int kTile = 256;
-  static constexpr int kColumn =
-      8;  // tokens by 2 row groups, or kFew by 4: 16 sums hide the latency of two FMA units
-  static constexpr int kFew = 4;
-  using Float = __m512;
-
-  R1_INLINE static Float load(const float* at) { return _mm512_loadu_ps(at); }
-  R1_INLINE static Float load_f16(const std::byte* at) { return _mm512_cvtph_ps(load_halves(at)); }
-  R1_INLINE static Float load_bf16(const std::byte* at) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_halves(at)), 16));
-  }
-  R1_INLINE static __m256i load_halves(const std::byte* at) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
-  }
-  R1_INLINE static void store(float* at, Float v) { _mm512_storeu_ps(at, v); }
-  R1_INLINE static Float broadcast(const float* at) { return _mm512_set1_ps(*at); }
-  R1_INLINE static Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
-};
 
 // Pairs of BF16 weights by pairs of BF16 activations.
 struct BF16Pairs {
@@ -66,19 +46,6 @@ constexpr MatmulKernel kKernels[] = {
     interleaved_kernel<V16, F32Steps<V16>, DType::kF32>(Compute::kF32, "f32/f32/avx512"),
     interleaved_kernel<V16, F16Steps<V16>, DType::kF16>(Compute::kF32, "f16/f32/avx512"),
     interleaved_kernel<V16, BF16Steps<V16>, DType::kBF16>(Compute::kF32, "bf16/f32/avx512"),
-    stored_kernel<V16, DType::kQ4_0>("q4_0/f32/avx512"),
-    stored_kernel<V16, DType::kQ4_1>("q4_1/f32/avx512"),
-    stored_kernel<V16, DType::kQ5_0>("q5_0/f32/avx512"),
-    stored_kernel<V16, DType::kQ5_1>("q5_1/f32/avx512"),
-    stored_kernel<V16, DType::kQ8_0>("q8_0/f32/avx512"),
-    stored_kernel<V16, DType::kQ2_K>("q2_k/f32/avx512"),
-    stored_kernel<V16, DType::kQ3_K>("q3_k/f32/avx512"),
-    stored_kernel<V16, DType::kQ4_K>("q4_k/f32/avx512"),
-    stored_kernel<V16, DType::kQ5_K>("q5_k/f32/avx512"),
-    stored_kernel<V16, DType::kQ6_K>("q6_k/f32/avx512"),
-    stored_kernel<V16, DType::kIQ4_NL>("iq4_nl/f32/avx512"),
-    stored_kernel<V16, DType::kIQ4_XS>("iq4_xs/f32/avx512"),
-    stored_kernel<V16, DType::kMXFP4>("mxfp4/f32/avx512"),
 };
 
 }  // namespace

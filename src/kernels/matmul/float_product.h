@@ -49,6 +49,7 @@ struct Interleaved {
   using Steps = S;
   static constexpr DType kType = type;
   static constexpr size_t kRows = V::kRows;
+  static constexpr int kTile = V::kTile;
 
   static size_t bytes(int64_t cols) {
     const auto n_steps = static_cast<size_t>((cols + Steps::kElements - 1) / Steps::kElements);
@@ -79,6 +80,7 @@ template <class V, DType type>
 struct Stored {
   using Steps = F32Steps<V>;
   static constexpr DType kType = type;
+  static constexpr int kTile = V::kTile;
 
   static size_t row_bytes(int64_t cols) {
     return static_cast<size_t>(cols / info(type).block * info(type).block_bytes);
@@ -154,7 +156,7 @@ template <class V, class Weights>
 struct FloatProduct {
   using Steps = typename Weights::Steps;
   static constexpr int kRows = V::kRows;
-  static constexpr int kTile = V::kTile;          // elements of K that tokens go through together
+  static constexpr int kTile = Weights::kTile;    // elements of K that tokens go through together
   static constexpr int kTokens = 4 * V::kColumn;  // tokens that share a decoded tile
 
   // An odd number of cache lines, so that tokens spread over all sets.
