@@ -157,7 +157,7 @@ struct FloatProduct {
   using Steps = typename Weights::Steps;
   static constexpr int kRows = V::kRows;
   static constexpr int kTile = Weights::kTile;    // elements of K that tokens go through together
-  static constexpr int kTokens = 4 * V::kColumn;  // tokens that share a decoded tile
+  static constexpr int kTokens = 8 * V::kColumn;  // tokens that share a decoded tile
 
   // An odd number of cache lines, so that tokens spread over all sets.
   static size_t activation_bytes(int64_t cols) {

@@ -1,6 +1,6 @@
 // Block weights times int8 activations: the loop that every type and instruction set shares. `Set`
 // supplies rows per register, the unpacking of a chunk (32 elements of kRows rows) and its integer
-// dot products (blocks_avx2.cpp ...). A chunk is unpacked once, in registers, for up to 32 tokens;
+// dot products (blocks_avx2.cpp ...). A chunk is unpacked once, in registers, for up to 64 tokens;
 // kGroups row groups by kTile tokens are multiplied together, so that they share every load of
 // activations and many chains hide their latency. Integer sums are exact; in F32 remain one or two
 // FMAs a block, in the order of K, whatever the number of tokens: law 1 (see matmul.h).
@@ -19,7 +19,7 @@ struct Int8Product {
   static constexpr DType type = Set::kType;
   static constexpr Format f = Set::f;
   static constexpr int kRows = Set::kRows;
-  static constexpr int kTokens = 32;  // tokens that share the unpacking of a chunk
+  static constexpr int kTokens = 64;  // tokens that share the unpacking of a chunk
   static constexpr int kAhead =
       12288;  // bytes that weights are prefetched before use: into the next rows
   static constexpr int kChunks = f.block / 32;
