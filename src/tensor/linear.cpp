@@ -1,7 +1,5 @@
 // x W^T, of one weight or of several at once: x is prepared once for each kind of kernel, then the
-// row groups of all are split over threads in one loop. Within a thread, a tile of row groups that
-// fits the cache meets tile after tile of tokens; with one tile of tokens the groups are walked in
-// one go.
+// row groups of all are split over threads in one loop.
 #include <algorithm>
 #include <array>
 #include <numeric>
@@ -13,8 +11,7 @@
 namespace r1 {
 namespace {
 
-constexpr int64_t kWeightTile =
-    128 << 10;  // bytes of packed weights, half of a small second-level cache
+constexpr int64_t kWeightTile = 384 << 10;  // bytes of packed weights that stay in cache
 constexpr int64_t kTokenTile = 64;
 constexpr int64_t kRangeBytes = 16 << 10;   // least packed weights per thread range, times tokens
 constexpr int64_t kPrepareElements = 8192;  // likewise, of activations
@@ -87,8 +84,9 @@ void for_tiles(int64_t begin, int64_t end, int64_t tile, int64_t n_tokens, const
   }
 }
 
-// Blocks of rows, of `bytes` packed each, that make a tile or a thread's least range.
-int64_t blocks_of(int64_t wanted, int64_t bytes) { return std::max<int64_t>(1, wanted / bytes); }
+// Blocks of rows, of `bytes` packed each, that make a tile or a thread's least range: at least the
+// two that kernels multiply together.
+int64_t blocks_of(int64_t wanted, int64_t bytes) { return std::max<int64_t>(2, wanted / bytes); }
 
 }  // namespace
 
@@ -107,11 +105,7 @@ void linear(Context& ctx, const Tensor& x, std::span<const Affine> layers, std::
     for (const Product& p : products) {
       const int64_t n = p.w->n_groups(), group = p.kernel().row_group;
       const int64_t from = std::max<int64_t>(begin, 0), to = std::min(end, n);
-      if (from < to) {
-        const int64_t tile =
-            blocks_of(kWeightTile, static_cast<int64_t>(p.w->group_bytes())) * group;
-        for_tiles(from * group, to * group, tile, n_tokens, [&](auto... at) { p.multiply(at...); });
-      }
+      if (from < to) p.multiply(from * group, (to - from) * group, 0, n_tokens);
       begin -= n;
       end -= n;
     }

@@ -6,8 +6,6 @@
 namespace r1 {
 namespace {
 
-constexpr int64_t kWeightTile = 128 << 10;  // bytes of packed weights that stay in cache
-constexpr int64_t kTokenTile = 64;
 constexpr int64_t kLeastWork = 64 << 10;  // bytes of packed weights times tokens: of an item
 constexpr int64_t kItemsPerThread = 16;
 
@@ -39,20 +37,10 @@ void run(const Item& item) {
   const Product& p = *item.product;
   const Weight& w = *p.w;
   const MatmulKernel& kernel = w.kernel();
-  const auto x_bytes = static_cast<int64_t>(kernel.activation_bytes(w.cols()));
-  const int64_t tile =
-      p.n_tokens <= kTokenTile
-          ? item.end - item.begin
-          : std::max<int64_t>(1, kWeightTile / static_cast<int64_t>(w.group_bytes()));
-  for (int64_t g = item.begin; g < item.end; g += tile) {
-    const int64_t n_groups = std::min(tile, item.end - g), first = g * kernel.row_group;
-    const int64_t n_rows = std::min(w.rows() - first, n_groups * kernel.row_group);
-    for (int64_t t = 0; t < p.n_tokens; t += kTokenTile) {
-      kernel.multiply(w.group(g), n_groups, n_rows, w.cols(), p.x + t * x_bytes,
-                      std::min(kTokenTile, p.n_tokens - t), p.y + t * p.y_stride + first,
-                      p.y_stride);
-    }
-  }
+  const int64_t first = item.begin * kernel.row_group;
+  const int64_t n_rows = std::min(w.rows(), item.end * kernel.row_group) - first;
+  kernel.multiply(w.group(item.begin), item.end - item.begin, n_rows, w.cols(), p.x, p.n_tokens,
+                  p.y + first, p.y_stride);
 }
 
 }  // namespace

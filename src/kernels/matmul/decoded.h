@@ -18,7 +18,7 @@ struct Decoded {
   static constexpr int kRows = V::kRows;
   static constexpr int kTile = 64;  // of 4 row groups: a part of the first-level cache
   static_assert(kRows == Set::kRows);
-  using Packed = Planes<kType, kRows>;
+  using Packed = Planes<kType, kRows, Set::kIsa>;
 
   static size_t bytes(int64_t cols) { return Packed::bytes(cols); }
   static void pack(const std::byte* rows, int n_rows, int64_t cols, std::byte* packed) {

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "kernels/matmul/matmul.h"
+#include "kernels/matmul/tiles.h"
 #include "kernels/matmul/unroll.h"
 
 namespace r1 {
@@ -189,24 +190,25 @@ struct FloatProduct {
 
   static void multiply(const std::byte* packed, int64_t n_groups, int64_t n_rows, int64_t cols,
                        const std::byte* prepared, int64_t n_tokens, float* y, int64_t y_stride) {
-    for (int64_t t = 0; t < n_tokens; t += kTokens) {
-      const int n = static_cast<int>(n_tokens - t < kTokens ? n_tokens - t : kTokens);
-      const std::byte* x = prepared + activation_bytes(cols) * static_cast<size_t>(t);
-      int64_t g = 0;
-      const auto groups_of = [&](auto size) {
-        constexpr int G = size;
-        for (; g + G <= n_groups; g += G) {
-          const int64_t rows = n_rows - g * kRows;
-          multiply_groups<G>(packed + Weights::bytes(cols) * static_cast<size_t>(g),
-                             rows < G * kRows ? rows : G * kRows, cols, x, n,
-                             y + t * y_stride + g * kRows, y_stride);
-        }
-      };
-      // For few tokens more rows hide the latency of the sums.
-      if (n <= V::kFew) groups_of(std::integral_constant<int, 4>{});
-      groups_of(std::integral_constant<int, 2>{});
-      groups_of(std::integral_constant<int, 1>{});
-    }
+    for_tiles<2>(n_groups, Weights::bytes(cols), n_tokens, kTokens,
+                 [&](int64_t g, int64_t n_g, int64_t t, int64_t n) {
+                   const int64_t end = g + n_g;
+                   const auto groups_of = [&](auto size) {
+                     constexpr int G = size;
+                     for (; g + G <= end; g += G) {
+                       const int64_t rows = n_rows - g * kRows;
+                       multiply_groups<G>(
+                           packed + Weights::bytes(cols) * static_cast<size_t>(g),
+                           rows < G * kRows ? rows : G * kRows, cols,
+                           prepared + activation_bytes(cols) * static_cast<size_t>(t),
+                           static_cast<int>(n), y + t * y_stride + g * kRows, y_stride);
+                     }
+                   };
+                   // For few tokens more rows hide the latency of the sums.
+                   if (n <= V::kFew) groups_of(std::integral_constant<int, 4>{});
+                   groups_of(std::integral_constant<int, 2>{});
+                   groups_of(std::integral_constant<int, 1>{});
+                 });
   }
 
   static constexpr MatmulKernel kernel(Compute compute, std::string_view name) {

@@ -10,6 +10,7 @@
 
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/planes.h"
+#include "kernels/matmul/tiles.h"
 #include "kernels/matmul/unroll.h"
 
 namespace r1 {
@@ -184,34 +185,42 @@ struct Int8Product {
     });
   }
 
+  // Row groups g, g + 1, ... g + G - 1, of which n_rows rows are valid, for n <= kTokens tokens.
+  template <int G, int kN>
+  static void multiply_groups(const std::byte* packed, int64_t g, int64_t n_rows, int64_t cols,
+                              const std::byte* x, int n, float* y, int64_t y_stride) {
+    const std::byte* group = packed + Packed::bytes(cols) * static_cast<size_t>(g);
+    Float sums[kTokens * G];
+    tile<G, kN>(reinterpret_cast<const uint8_t*>(group), cols, x, n, sums);
+    const int64_t rows = n_rows - g * kRows < G * kRows ? n_rows - g * kRows : G * kRows;
+    for (int t = 0; t < n; ++t) {
+      std::memcpy(y + t * y_stride + g * kRows, &sums[t * G], static_cast<size_t>(rows) * 4);
+    }
+  }
+
   static void multiply(const std::byte* packed, int64_t n_groups, int64_t n_rows, int64_t cols,
                        const std::byte* prepared, int64_t n_tokens, float* y, int64_t y_stride) {
-    for (int64_t t0 = 0; t0 < n_tokens; t0 += kTokens) {
-      const int n = static_cast<int>(n_tokens - t0 < kTokens ? n_tokens - t0 : kTokens);
-      const std::byte* x = prepared + X::bytes(cols) * static_cast<size_t>(t0);
-      int64_t g = 0;
-      const auto groups_of = [&](auto size, auto tokens) {
-        constexpr int G = size;
-        for (; g + G <= n_groups; g += G) {
-          const std::byte* group = packed + Packed::bytes(cols) * static_cast<size_t>(g);
-          Float sums[kTokens * G];
-          tile<G, tokens>(reinterpret_cast<const uint8_t*>(group), cols, x, n, sums);
-          const int64_t rows = n_rows - g * kRows < G * kRows ? n_rows - g * kRows : G * kRows;
-          for (int t = 0; t < n; ++t) {
-            std::memcpy(y + (t0 + t) * y_stride + g * kRows, &sums[t * G],
-                        static_cast<size_t>(rows) * 4);
-          }
-        }
-      };
-      // Few tokens have all their sums in registers, with one row group.
-      unroll<4>([&](auto i) {
-        using Tokens = std::integral_constant<int, i + 1>;
-        if (n == i + 1) groups_of(std::integral_constant<int, 1>{}, Tokens{});
-      });
-      using Any = std::integral_constant<int, 0>;
-      groups_of(std::integral_constant<int, Set::kGroups>{}, Any{});
-      groups_of(std::integral_constant<int, 1>{}, Any{});
-    }
+    for_tiles<Set::kGroups>(n_groups, Packed::bytes(cols), n_tokens, kTokens,
+                            [&](int64_t g, int64_t n_g, int64_t t, int64_t n) {
+                              const int64_t end = g + n_g;
+                              const auto groups_of = [&](auto size, auto tokens) {
+                                for (; g + size <= end; g += size) {
+                                  multiply_groups<size, tokens>(
+                                      packed, g, n_rows, cols,
+                                      prepared + X::bytes(cols) * static_cast<size_t>(t),
+                                      static_cast<int>(n), y + t * y_stride, y_stride);
+                                }
+                              };
+                              // Few tokens have all their sums in registers, with one row group.
+                              unroll<4>([&](auto i) {
+                                using Tokens = std::integral_constant<int, i + 1>;
+                                if (n == i + 1)
+                                  groups_of(std::integral_constant<int, 1>{}, Tokens{});
+                              });
+                              using Any = std::integral_constant<int, 0>;
+                              groups_of(std::integral_constant<int, Set::kGroups>{}, Any{});
+                              groups_of(std::integral_constant<int, 1>{}, Any{});
+                            });
   }
 
   static constexpr MatmulKernel kernel(std::string_view name) {

@@ -39,8 +39,8 @@ struct MatmulKernel {
   void (*prepare)(const float* x, int64_t cols, std::byte* prepared);
 
   // y[t * y_stride + g * row_group + r] for row groups g in [0, n_groups), all their row_group
-  // rows: y is padded by the caller when the matrix ends inside a group (n_rows = valid rows: the
-  // rest is not written).
+  // rows, in tiles that fit the caches: y is padded by the caller when the matrix ends inside a
+  // group (n_rows = valid rows: the rest is not written).
   void (*multiply)(const std::byte* packed, int64_t n_groups, int64_t n_rows, int64_t cols,
                    const std::byte* prepared, int64_t n_tokens, float* y, int64_t y_stride);
 };
