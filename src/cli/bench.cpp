@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
+#include "infer/serving_speed.h"
 #include "infer/speed.h"
 #include "kernels/peak.h"
 
@@ -20,6 +21,7 @@ const char* const bench_examples =
     "  r1 bench model.gguf                          prefill, decode, decode at depth, batched "
     "decode\n"
     "  r1 bench model.gguf --depth 0,4096 --batch 1,8,32 --json\n"
+    "  r1 bench model.gguf --serve 256 --batch 32   requests in groups of 16 with one prompt\n"
     "  r1 synth r1-distill-qwen-7b big.gguf && r1 bench big.gguf\n"
     "  r1 bench --machine                           what memory and instruction sets reach\n";
 
@@ -31,6 +33,7 @@ struct Options {
   std::string model, compute = "auto", kv = "f16";
   int64_t prefill = 512, decode = 128;
   std::vector<int64_t> depths = {0, 4096}, batches = {1, 8, 32};
+  int64_t serve = 0, group = 16;
   int threads = 0, repeats = 5;
   bool json = false, machine = false;
 };
@@ -122,6 +125,47 @@ Json to_json(const Speed& s, double memory_gbps) {
   return json;
 }
 
+Json to_json(const ServingSpeed& s) {
+  return {{"test", "serve"},
+          {"requests", s.measured.requests},
+          {"group", s.measured.group},
+          {"batch", s.measured.running},
+          {"prompt_tokens", s.prompt_tokens},
+          {"cached_tokens", s.cached_tokens},
+          {"generated_tokens", s.generated_tokens},
+          {"steps", s.steps},
+          {"rows", s.rows},
+          {"seconds", s.seconds},
+          {"forward_seconds", s.forward_seconds},
+          {"tokens_per_second", s.tokens_per_second()}};
+}
+
+Result<Json> bench_serving(const Options& o, const Model& model, Context& ctx) {
+  Json results = Json::array();
+  if (!o.json) {
+    fmt::print("{:<30}{:>10} {:>12} {:>12} {:>14}\n", "", "tokens/s", "of prompts", "rows a step",
+               "beside forward");
+  }
+  for (const int64_t batch : o.batches) {
+    R1_TRY(const ServingSpeed s, serving_speed(model, ctx, *dtype_from_name(o.kv),
+                                               {.requests = o.serve,
+                                                .group = o.group,
+                                                .running = batch,
+                                                .prompt = o.prefill,
+                                                .generated = o.decode}));
+    if (!o.json) {
+      fmt::print("{:<30}{:>10.1f} {:>10.0f} % {:>12.1f} {:>12.1f} %\n",
+                 fmt::format("serve {}, {} at once", o.serve, batch), s.tokens_per_second(),
+                 100 * static_cast<double>(s.prompt_tokens - s.cached_tokens) /
+                     static_cast<double>(s.prompt_tokens),
+                 static_cast<double>(s.rows) / static_cast<double>(s.steps), 100 * s.overhead());
+      std::fflush(stdout);
+    }
+    results.push_back(to_json(s));
+  }
+  return results;
+}
+
 Result<void> bench_model(const Options& o, Context& ctx) {
   R1_TRY(const WeightFile file, WeightFile::open(o.model));
   std::optional<Progress> loading;
@@ -134,6 +178,12 @@ Result<void> bench_model(const Options& o, Context& ctx) {
   R1_TRY(const auto model, Model::load(file, options, ctx));
   loading.reset();
 
+  if (o.serve > 0) {
+    R1_TRY(const Json results, bench_serving(o, *model, ctx));
+    if (o.json)
+      print_json({{"model", o.model}, {"threads", ctx.n_threads()}, {"results", results}});
+    return {};
+  }
   const std::vector<SpeedCase> cases = cases_of(o, model->config().context_length);
   const DType kv_dtype = *dtype_from_name(o.kv);
   R1_TRY(auto test, SpeedTest::create(*model, ctx, kv_dtype, cases));
@@ -194,6 +244,14 @@ Run declare_bench(CLI::App& app) {
                  "sequences decoded together, a list; several stand at the first depth")
       ->delimiter(',')
       ->check(CLI::Range(int64_t{1}, int64_t{4096}))
+      ->capture_default_str();
+  app.add_option("--serve", o->serve,
+                 "requests served through the batcher, each of --prefill tokens and --decode more; "
+                 "--batch: how many at once")
+      ->check(CLI::Range(int64_t{0}, kMostTokens))
+      ->capture_default_str();
+  app.add_option("--group", o->group, "requests that share a prompt, with --serve")
+      ->check(CLI::Range(int64_t{1}, kMostTokens))
       ->capture_default_str();
   app.add_option("--repeat", o->repeats, "runs of each measurement")
       ->check(CLI::Range(1, 1000))

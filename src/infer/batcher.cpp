@@ -38,6 +38,12 @@ struct Batcher::Sequence {
   std::span<const int32_t> adoptable() const { return std::span(tokens).first(tokens.size() - 1); }
 };
 
+// How much of what `a` may adopt `b` begins with.
+int64_t Batcher::shared_tokens(const Sequence& a, const Sequence& b) {
+  const auto wanted = a.adoptable();
+  return std::ranges::mismatch(wanted, b.tokens).in1 - wanted.begin();
+}
+
 // One sequence's rows in a step.
 struct Batcher::Row {
   uint64_t number;
@@ -173,24 +179,46 @@ void Batcher::step() {
 }
 
 // First come, first served, while there are rows left in the step and pages for the whole prompt,
-// with one to spare for everyone running, who would otherwise be preempted at once.
+// with one to spare for everyone running, who would otherwise be preempted at once. Only those
+// whose prefix is being computed let others pass: a step later they have it for nothing.
 void Batcher::admit() {
   int64_t pending = 0;
   for (const auto& [number, s] : running_) pending += s->pending();
-  while (!waiting_.empty() && std::ssize(running_) < options_.max_running && pending < budget_) {
-    const auto first = waiting_.begin();
-    Sequence& s = *first->second;
-    const int64_t gained = cache_.adopt(s.kv, s.adoptable());
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    if (std::ssize(running_) >= options_.max_running || pending >= budget_) return;
+    const auto next = it++;
+    Sequence& s = *next->second;
+    if (awaits_prefix(s)) continue;
+    adopt(s);
     const int64_t spare = std::ssize(running_) * kKvPage;
     if (!cache_.fits(s.kv, s.size(), spare) || !cache_.reserve(s.kv, s.size())) {
       cache_.release(s.kv, s.tokens);
+      if (s.generated().empty()) s.cached_tokens = 0;
       return;
     }
-    if (s.generated().empty()) s.cached_tokens += gained;
     if (!s.admitted) s.admitted = Clock::now();
     pending += s.pending();
-    running_.insert(waiting_.extract(first));
+    running_.insert(waiting_.extract(next));
   }
+}
+
+// Whether a running sequence will compute pages that this one begins with.
+bool Batcher::awaits_prefix(const Sequence& s) const {
+  return std::any_of(running_.begin(), running_.end(), [&](const auto& entry) {
+    const Sequence& other = *entry.second;
+    if (other.pending() <= 1) return false;
+    return shared_tokens(s, other) / kKvPage > other.kv.length / kKvPage;
+  });
+}
+
+// Takes over what is computed of a sequence's tokens, by anybody.
+void Batcher::adopt(Sequence& s) {
+  int64_t gained = cache_.adopt(s.kv, s.adoptable());
+  for (const auto& [number, other] : running_) {
+    if (other.get() != &s && other->kv.length > s.kv.length)
+      gained += cache_.adopt_tail(s.kv, other->kv, shared_tokens(s, *other));
+  }
+  if (s.generated().empty()) s.cached_tokens += gained;
 }
 
 // A page for every running sequence that needs one; if there is none, those who came last wait
@@ -225,8 +253,7 @@ Batch Batcher::assemble(std::vector<Row>& rows) {
   Batch batch;
   for (const auto& [number, s] : running_) {
     if (s->pending() > 1) {  // another sequence may have computed our next pages since
-      const int64_t gained = cache_.adopt(s->kv, s->adoptable());
-      if (s->generated().empty()) s->cached_tokens += gained;
+      adopt(*s);
     }
     const int64_t count = s->pending() == 1 ? 1 : std::min(s->pending(), left);
     if (count == 0) continue;

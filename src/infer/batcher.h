@@ -53,7 +53,7 @@ struct Request {
 struct BatcherOptions {
   int64_t context = 0;    // tokens a sequence may have; at most the cache's capacity
   int32_t vocab = 0;      // ids that may be drawn; those above are padding rows
-  int max_running = 64;   // sequences decoded together
+  int max_running = 256;  // sequences decoded together, while their pages fit
   int max_waiting = 512;  // requests in the queue; more are refused
   int64_t step_tokens =
       512;  // rows of a step, at most; fewer while steps take longer than step_seconds
@@ -89,6 +89,9 @@ class Batcher {
   void step();
   void report();
   void admit();
+  static int64_t shared_tokens(const Sequence& a, const Sequence& b);
+  bool awaits_prefix(const Sequence& s) const;
+  void adopt(Sequence& s);
   void make_room();
   Batch assemble(std::vector<Row>& rows);
   void advance(const std::vector<Row>& rows, const Tensor& logits);

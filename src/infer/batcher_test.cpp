@@ -136,8 +136,33 @@ TEST(Batcher, ManyOfOnePromptComputeItOnce) {
     cached += sink->wait().cached_tokens;
     EXPECT_EQ(sink->ids, expected);
   }
-  EXPECT_GT(cached, 31 * 224);
-  EXPECT_LT(rows, 257 + 32 * 40);
+  EXPECT_EQ(cached, 31 * 256);
+  EXPECT_EQ(rows, 257 + 31 + 2 * 32) << "the prompt once, its last token for each, two tokens more";
+}
+
+TEST(Batcher, WhoeverAwaitsAPrefixLetsOthersPass) {
+  const Job longest{.prompt = std::vector<int32_t>(280, 5), .seed = 1, .limit = 3};
+  const Job other{.prompt = std::vector<int32_t>(40, 6), .seed = 2, .limit = 1};
+  std::promise<void> entered, submitted;
+  std::vector<std::vector<int32_t>> steps;  // the rows of each sequence of a step
+  Rig rig(512, {.context = 300, .step_tokens = 300, .step_seconds = 0});
+  rig.model.before_step = [&, gate = submitted.get_future().share()](const Batch& batch) {
+    if (steps.empty()) entered.set_value();
+    gate.wait();
+    steps.emplace_back();
+    for (const auto& part : batch.parts) steps.back().push_back(part.count);
+  };
+  const auto first = rig.submit({.prompt = {1}, .seed = 1, .limit = 1});
+  entered.get_future().wait();  // the worker is held until all are there
+  std::vector<std::shared_ptr<Collector>> sinks;
+  for (int i = 0; i < 3; ++i) sinks.push_back(rig.submit(longest));
+  sinks.push_back(rig.submit(other));
+  submitted.set_value();
+  first->wait();
+  for (const auto& sink : sinks) EXPECT_FALSE(sink->wait().error);
+  ASSERT_GE(steps.size(), 3u);
+  EXPECT_EQ(steps[1], (std::vector<int32_t>{280, 20}));
+  EXPECT_EQ(steps[2], (std::vector<int32_t>{1, 1, 1, 20}));
 }
 
 TEST(Batcher, TakingTokensBackGivesTheTextThatWouldHaveBeen) {

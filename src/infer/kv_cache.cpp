@@ -73,6 +73,21 @@ int64_t PageCache::adopt(KvSequence& s, std::span<const int32_t> tokens) {
   }
 }
 
+int64_t PageCache::adopt_tail(KvSequence& s, const KvSequence& other, int64_t shared) {
+  const auto i = static_cast<size_t>(s.filed);
+  const int64_t before = s.length;
+  const int64_t end = std::min({shared, other.length, int64_t{s.filed + 1} * kKvPage});
+  if (end <= before) return 0;
+  if (i == s.pages.size()) {
+    const int32_t page = take();
+    if (page == kNone) return 0;
+    s.pages.push_back(page);
+  }
+  pages_.copy_page(other.pages[i], s.pages[i]);
+  s.length = end;
+  return end - before;
+}
+
 bool PageCache::fits(const KvSequence& s, int64_t length, int64_t spare) const {
   return pages_for(length) - std::ssize(s.pages) + pages_for(spare) <= usage().available();
 }

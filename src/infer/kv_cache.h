@@ -32,6 +32,9 @@ class PageCache {
   // computed again): full pages are shared, a partly matching one is copied. Returns the positions
   // gained.
   int64_t adopt(KvSequence& s, std::span<const int32_t> tokens);
+  // The same from one sequence: `shared` tokens, at most, are the beginning of both. Copies what
+  // the page that `other` is still filling holds of them.
+  int64_t adopt_tail(KvSequence& s, const KvSequence& other, int64_t shared);
   // Pages for positions [0, length), evicting what nobody uses; false, and nothing taken, if there
   // are too few.
   bool reserve(KvSequence& s, int64_t length);
