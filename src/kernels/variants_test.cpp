@@ -6,6 +6,7 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/logits/logits.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm/norm.h"
 #include "kernels/rope/rope.h"
@@ -39,6 +40,8 @@ TEST(Variants, EveryTableBeginsWithTheReferenceAndTheLogSaysWhichRan) {
   check("attention", kAttention);
   check("attention_merge", kAttentionMerge);
   check("kv_store", kKvStore);
+  check("block_max", kBlockMax);
+  check("sum_exp", kSumExp);
   check("rms_norm", kRmsNorm);
   check("rope", kRope);
   check("swiglu", kSwiGlu);

@@ -20,11 +20,12 @@ using BlockMax = bool(const float* x, int64_t n, float* greatest);
 // count as -87.
 using SumExp = double(const float* x, int64_t n, float greatest, float scale);
 
-BlockMax block_max_ref, block_max_avx2;
-SumExp sum_exp_ref, sum_exp_avx2;
+BlockMax block_max_ref, block_max_avx2, block_max_neon;
+SumExp sum_exp_ref, sum_exp_avx2, sum_exp_neon;
 
-inline constexpr Variant<BlockMax> kBlockMax[] = {{Isa::kRef, block_max_ref},
-                                                  {Isa::kAvx2, block_max_avx2}};
-inline constexpr Variant<SumExp> kSumExp[] = {{Isa::kRef, sum_exp_ref}, {Isa::kAvx2, sum_exp_avx2}};
+inline constexpr Variant<BlockMax> kBlockMax[] = {
+    {Isa::kRef, block_max_ref}, {Isa::kAvx2, block_max_avx2}, {Isa::kNeon, block_max_neon}};
+inline constexpr Variant<SumExp> kSumExp[] = {
+    {Isa::kRef, sum_exp_ref}, {Isa::kAvx2, sum_exp_avx2}, {Isa::kNeon, sum_exp_neon}};
 
 }  // namespace r1
