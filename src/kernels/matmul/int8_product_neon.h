@@ -13,6 +13,7 @@
 #include "kernels/matmul/activations_neon.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/planes.h"
+#include "kernels/matmul/tiles.h"
 #include "kernels/matmul/unroll.h"
 
 namespace r1 {
@@ -221,24 +222,25 @@ struct Int8ProductNeon {
 
   static void multiply(const std::byte* packed, int64_t n_groups, int64_t n_rows, int64_t cols,
                        const std::byte* prepared, int64_t n_tokens, float* y, int64_t y_stride) {
-    for (int64_t t0 = 0; t0 < n_tokens; t0 += kTokens) {
-      const int n = static_cast<int>(n_tokens - t0 < kTokens ? n_tokens - t0 : kTokens);
-      const std::byte* x = prepared + X::bytes(cols) * static_cast<size_t>(t0);
-      for (int64_t g = 0; g < n_groups; ++g) {
-        const auto* group =
-            reinterpret_cast<const uint8_t*>(packed) + Packed::bytes(cols) * static_cast<size_t>(g);
-        Floats sums[kTokens];
-        if (n == 1) {
-          tile<1>(group, cols, x, n, sums);
-        } else {
-          tile<0>(group, cols, x, n, sums);
-        }
-        const int64_t rows = n_rows - g * kRows < kRows ? n_rows - g * kRows : kRows;
-        for (int t = 0; t < n; ++t) {
-          std::memcpy(y + (t0 + t) * y_stride + g * kRows, &sums[t], static_cast<size_t>(rows) * 4);
-        }
-      }
-    }
+    for_tiles<1>(n_groups, Packed::bytes(cols), n_tokens, kTokens,
+                 [&](int64_t g, int64_t n_g, int64_t t, int64_t n) {
+                   const std::byte* x = prepared + X::bytes(cols) * static_cast<size_t>(t);
+                   for (const int64_t end = g + n_g; g < end; ++g) {
+                     const auto* group = reinterpret_cast<const uint8_t*>(packed) +
+                                         Packed::bytes(cols) * static_cast<size_t>(g);
+                     const int64_t rows = n_rows - g * kRows < kRows ? n_rows - g * kRows : kRows;
+                     float* to = y + t * y_stride + g * kRows;
+                     Floats sums[kTokens];
+                     if (n == 1) {
+                       tile<1>(group, cols, x, 1, sums);
+                     } else {
+                       tile<0>(group, cols, x, static_cast<int>(n), sums);
+                     }
+                     for (int64_t i = 0; i < n; ++i) {
+                       std::memcpy(to + i * y_stride, &sums[i], static_cast<size_t>(rows) * 4);
+                     }
+                   }
+                 });
   }
 
   static constexpr MatmulKernel kernel(std::string_view name) {
