@@ -26,6 +26,8 @@ struct Batcher::Sequence {
   KvSequence kv;
   int64_t cached_tokens = 0;
   std::optional<Clock::time_point> admitted, first_token;
+  int64_t drafted = 0, accepted = 0;
+  double saved_seconds = 0;
 
   int64_t size() const { return std::ssize(tokens); }
   int64_t pending() const {
@@ -44,15 +46,25 @@ int64_t Batcher::shared_tokens(const Sequence& a, const Sequence& b) {
   return std::ranges::mismatch(wanted, b.tokens).in1 - wanted.begin();
 }
 
-// One sequence's rows in a step.
+// One sequence's rows in a step: `count` of its tokens, then the first `most` ids of the draft.
 struct Batcher::Row {
   uint64_t number;
   Sequence* sequence;
   int64_t count;
+  Draft draft;
+
+  std::span<const int32_t> guessed() const {
+    return std::span(draft.ids).first(static_cast<size_t>(draft.most));
+  }
 };
 
-Batcher::Batcher(const Model& model, Context& ctx, KvPages pages, const BatcherOptions& options)
-    : model_(model), ctx_(ctx), options_(options), cache_(std::move(pages)) {
+Batcher::Batcher(const Model& model, Context& ctx, KvPages pages, const BatcherOptions& options,
+                 std::unique_ptr<Speculator> speculator)
+    : model_(model),
+      ctx_(ctx),
+      options_(options),
+      cache_(std::move(pages)),
+      speculator_(std::move(speculator)) {
   R1_CHECK(options_.context > 0 && options_.context <= cache_.capacity());
   R1_CHECK(options_.vocab > 0 && options_.max_running > 0 && options_.step_tokens > 0);
   budget_ = options_.step_seconds > 0 ? std::min(kFirstBudget, options_.step_tokens)
@@ -160,18 +172,21 @@ void Batcher::step() {
     admit();
     make_room();
     report();
-    const Batch batch = assemble(rows);
+    const Batch batch = assemble(rows, guess());
     if (rows.empty()) return;
+    const auto n_rows = std::ssize(batch.tokens), n_wanted = std::ssize(batch.wanted);
     const auto start = Clock::now();
-    const Tensor logits = model_.forward(ctx_, batch, cache_.pages());
+    const Tensor logits = forward(batch, rows);
     ++steps_;
     advance(rows, logits);
-    adapt(seconds(start, Clock::now()), std::ssize(batch.tokens));
+    const double took = seconds(start, Clock::now());
+    adapt(took, n_rows);
+    if (n_rows == n_wanted) planner_.took(n_rows, took);
   } catch (const std::exception& e) {
     const Error failure = error("the step failed: {}", e.what());
     if (rows.empty()) {  // before anything was computed: whoever is here may be the reason
       for (const auto* sequences : {&running_, &waiting_}) {
-        for (const auto& [number, s] : *sequences) rows.push_back({number, s.get(), 0});
+        for (const auto& [number, s] : *sequences) rows.push_back({number, s.get(), 0, {}});
       }
     }
     for (const Row& row : rows) finish(row.number, failure, false);
@@ -240,11 +255,45 @@ void Batcher::preempt_last() {
   Sequence& s = *last->second;
   cache_.release(s.kv, s.tokens);
   if (s.generated().empty()) s.cached_tokens = 0;
+  if (speculator_) speculator_->forget(s.number);
   waiting_.insert(running_.extract(last));
   ++preemptions_;
 }
 
-Batch Batcher::assemble(std::vector<Row>& rows) {
+// In the order of running_, while all of them decode: beside a prompt's chunk no row is free.
+std::vector<Draft> Batcher::guess() {
+  std::vector<Draft> drafts;
+  if (!speculator_) return drafts;
+  for (const auto& [number, s] : running_) {
+    if (s->pending() != 1) return {};
+    Draft draft;
+    draft.number = number;
+    draft.tokens = s->tokens;
+    draft.prompt = s->request.prompt;
+    draft.sampling = &s->request.sampling;
+    const int64_t room = options_.context - s->size() - 1;  // one more token is drawn in any case
+    draft.most = std::clamp<int64_t>(room, 0, options_.longest_draft);
+    speculator_->look(draft);
+    drafts.push_back(std::move(draft));
+  }
+  if (!options_.draft_always) planner_.plan(drafts, std::ssize(drafts), budget_);
+  for (Draft& draft : drafts) {
+    KvSequence& kv = running_.at(draft.number)->kv;
+    if (!cache_.reserve(kv, std::ssize(draft.tokens) + draft.most)) draft.most = 0;
+    draft.pages = kv.pages;
+  }
+  const auto start = Clock::now();
+  speculator_->propose(drafts, cache_.pages());
+  int64_t proposed = 0;
+  for (Draft& draft : drafts) {
+    draft.most = std::min(draft.most, std::ssize(draft.ids));
+    proposed += draft.most;
+  }
+  planner_.proposed(proposed, seconds(start, Clock::now()));
+  return drafts;
+}
+
+Batch Batcher::assemble(std::vector<Row>& rows, std::vector<Draft> drafts) {
   const auto decodes = std::count_if(running_.begin(), running_.end(), [](const auto& entry) {
     return entry.second->pending() == 1;
   });
@@ -265,56 +314,122 @@ Batch Batcher::assemble(std::vector<Row>& rows) {
                            .count = static_cast<int32_t>(count),
                            .position = static_cast<int32_t>(s->kv.length),
                            .pages = s->kv.pages});
-    if (count == s->pending()) batch.wanted.push_back(first + static_cast<int32_t>(count) - 1);
-    rows.push_back({number, s.get(), count});
+    rows.push_back({number, s.get(), count, {}});
+    if (count < s->pending()) continue;
+    batch.wanted.push_back(first + static_cast<int32_t>(count) - 1);
+    if (drafts.empty()) continue;
+    Row& row = rows.back();
+    row.draft = std::move(drafts[rows.size() - 1]);
+    for (const int32_t id : row.guessed()) {
+      batch.wanted.push_back(static_cast<int32_t>(batch.tokens.size()));
+      batch.tokens.push_back(id);
+    }
+    batch.parts.back().count += static_cast<int32_t>(row.draft.most);
   }
   return batch;
 }
 
+Tensor Batcher::forward(const Batch& batch, const std::vector<Row>& rows) {
+  if (!speculator_ || !speculator_->watches()) return model_.forward(ctx_, batch, cache_.pages());
+  Tensor last;
+  Tensor logits = model_.forward(ctx_, batch, cache_.pages(), {.last = &last});
+  std::vector<Watched> watched;
+  for (size_t i = 0; i < rows.size(); ++i)
+    watched.push_back({rows[i].number, rows[i].sequence->tokens, batch.parts[i]});
+  speculator_->watch(watched, last, cache_.pages());
+  return logits;
+}
+
+// Samples every position as if the guesses before it held: a draw counts where they did.
 void Batcher::advance(const std::vector<Row>& rows, const Tensor& logits) {
-  std::vector<const Row*> drawing;  // in the order of the logits
+  struct Draw {
+    const Row* row;
+    int64_t position;
+  };
+  std::vector<Draw> draws;  // in the order of the logits
   for (const Row& row : rows) {
     Sequence& s = *row.sequence;
     cache_.commit(s.kv, std::span(s.tokens).first(static_cast<size_t>(s.kv.length + row.count)));
-    if (s.pending() == 0) drawing.push_back(&row);
+    if (s.pending() > 0) continue;
+    for (int64_t i = 0; i <= row.draft.most; ++i) draws.push_back({&row, s.size() + i});
+    s.tokens.insert(s.tokens.end(), row.guessed().begin(), row.guessed().end());
   }
-  std::vector<std::optional<Sampled>> drawn(drawing.size());
-  ctx_.parallel(std::ssize(drawing), 1, [&](int64_t begin, int64_t end) {
+  std::vector<std::optional<Sampled>> drawn(draws.size());
+  ctx_.parallel(std::ssize(draws), 1, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      const Sequence& s = *drawing[i]->sequence;
+      const auto& [owner, position] = draws[i];
+      const Request& request = owner->sequence->request;
       const auto row =
           logits.row(static_cast<int64_t>(i)).first(static_cast<size_t>(options_.vocab));
-      Sampled token = sample(row, s.request.sampling, s.request.prompt, s.generated(), s.size(),
-                             s.request.n_top, ctx_.isa());
+      const auto generated =
+          owner->sequence->generated().first(static_cast<size_t>(position) - request.prompt.size());
+      Sampled token = sample(row, request.sampling, request.prompt, generated, position,
+                             request.n_top, ctx_.isa());
       if (token.numbers) drawn[i] = std::move(token);
     }
   });
-  for (size_t i = 0; i < drawing.size(); ++i) {
-    if (drawn[i]) {
-      accept(*drawing[i]->sequence, *drawn[i]);
-    } else {
-      finish(drawing[i]->number,
-             error("the logits at position {} are not numbers: the weights are damaged or "
-                   "overflow; try --compute f32",
-                   drawing[i]->sequence->size() - 1),
-             false);
-    }
+  for (size_t i = 0; i < draws.size();) {
+    const Row& row = *draws[i].row;
+    const auto n = static_cast<size_t>(row.draft.most) + 1;
+    row.sequence->tokens.resize(row.sequence->tokens.size() - (n - 1));
+    follow(row, std::ssize(rows), std::span(drawn).subspan(i, n));
+    i += n;
   }
 }
 
-void Batcher::accept(Sequence& s, const Sampled& token) {
+// Tells the sink what was drawn, and goes on for as long as the sequence does as guessed: those
+// positions are computed.
+void Batcher::follow(const Row& row, int64_t n_rows,
+                     std::span<const std::optional<Sampled>> drawn) {
+  Sequence& s = *row.sequence;
+  const auto guessed = row.guessed();
+  const auto first = s.tokens.size();
+  s.drafted += row.draft.most;
+  s.saved_seconds -= planner_.cost(row.draft);
+  for (size_t held = 0; held < drawn.size();) {
+    if (!drawn[held]) {
+      return finish(row.number,
+                    error("the logits at position {} are not numbers: the weights are damaged or "
+                          "overflow; try --compute f32",
+                          s.size() - 1),
+                    false);
+    }
+    const Fate fate = accept(s, *drawn[held]);
+    if (fate == Fate::kEnded) return;
+    if (fate == Fate::kRewritten) {
+      if (speculator_) speculator_->forget(row.number);
+      break;
+    }
+    const auto said = std::span<const int32_t>(s.tokens).subspan(first);
+    const size_t known = std::exchange(held, said.size());
+    planner_.learn(row.draft, known, said);
+    if (held > guessed.size() || !std::equal(said.begin(), said.end(), guessed.begin())) break;
+    cache_.commit(s.kv, s.tokens);
+    s.accepted += static_cast<int64_t>(held - known);
+    s.saved_seconds += static_cast<double>(held - known) * planner_.step_seconds(n_rows);
+  }
+  cache_.trim(s.kv);  // pages of guesses that did not hold
+}
+
+Batcher::Fate Batcher::accept(Sequence& s, const Sampled& token) {
   if (!s.first_token) s.first_token = Clock::now();
   try {
     const Sink::Next next = s.request.sink->take(token);
     R1_CHECK(next.drop >= 0 && next.drop <= std::ssize(s.generated()));
-    s.tokens.resize(s.tokens.size() - static_cast<size_t>(next.drop));
-    cache_.truncate(s.kv, s.size());
+    if (next.drop > 0) {
+      s.tokens.resize(s.tokens.size() - static_cast<size_t>(next.drop));
+      cache_.truncate(s.kv, s.size());
+    }
     s.tokens.insert(s.tokens.end(), next.append.begin(), next.append.end());
-    if (next.done) return finish(s.number, std::nullopt, false);
-    R1_CHECK(!next.append.empty() && s.size() <= options_.context);
+    if (!next.done) {
+      R1_CHECK(!next.append.empty() && s.size() <= options_.context);
+      return next.drop > 0 ? Fate::kRewritten : Fate::kExtended;
+    }
+    finish(s.number, std::nullopt, false);
   } catch (const std::exception& e) {
     finish(s.number, error("the request failed: {}", e.what()), false);
   }
+  return Fate::kEnded;
 }
 
 void Batcher::finish(uint64_t number, std::optional<Error> failure, bool cancelled) {
@@ -328,14 +443,20 @@ void Batcher::finish(uint64_t number, std::optional<Error> failure, bool cancell
   const auto s = std::move(it->second);
   home->erase(it);
   cache_.release(s->kv, s->tokens);
+  if (speculator_) speculator_->end(number, s->request.prompt, s->tokens);
+  planner_.forget(number);
   const auto now = Clock::now();
   Sink::End end{.error = std::move(failure),
                 .cancelled = cancelled,
                 .cached_tokens = s->cached_tokens,
                 .prefill_seconds = 0,
-                .decode_seconds = 0};
+                .decode_seconds = 0,
+                .drafted_tokens = s->drafted,
+                .accepted_tokens = s->accepted,
+                .plain_seconds = 0};
   if (s->admitted) end.prefill_seconds = seconds(*s->admitted, s->first_token.value_or(now));
   if (s->first_token) end.decode_seconds = seconds(*s->first_token, now);
+  end.plain_seconds = std::max(end.decode_seconds + s->saved_seconds, 0.0);
   try {
     s->request.sink->end(end);
   } catch (const std::exception&) {  // a sink that cannot be told has nobody left to tell

@@ -14,8 +14,10 @@
 #include <thread>
 #include <vector>
 
+#include "infer/draft_planner.h"
 #include "infer/kv_cache.h"
 #include "infer/sampling.h"
+#include "infer/speculation.h"
 #include "model/model.h"
 
 namespace r1 {
@@ -34,6 +36,8 @@ class Sink {
     bool cancelled = false;
     int64_t cached_tokens = 0;  // of the prompt, taken from other sequences' pages
     double prefill_seconds = 0, decode_seconds = 0;
+    int64_t drafted_tokens = 0, accepted_tokens = 0;  // by the speculator
+    double plain_seconds = 0;  // what decode_seconds would have been without it, about
   };
 
   virtual ~Sink() = default;
@@ -59,12 +63,16 @@ struct BatcherOptions {
       512;  // rows of a step, at most; fewer while steps take longer than step_seconds
   double step_seconds =
       0.5;  // what a cancellation or a running answer waits for somebody's prompt; 0: no limit
+  int64_t longest_draft = kLongestDraft;  // ids guessed for one sequence in a step
+  bool draft_always = false;              // as many as that, whether they pay or not
 };
 
 class Batcher {
  public:
-  // model and ctx are used by the worker alone until the batcher is destroyed.
-  Batcher(const Model& model, Context& ctx, KvPages pages, const BatcherOptions& options);
+  // model and ctx are used by the worker alone until the batcher is destroyed. speculator: may be
+  // null.
+  Batcher(const Model& model, Context& ctx, KvPages pages, const BatcherOptions& options,
+          std::unique_ptr<Speculator> speculator = nullptr);
   ~Batcher();  // ends what is left as cancelled
 
   // The number to cancel it by. Refuses ids the model does not have, prompts that leave no room in
@@ -93,9 +101,13 @@ class Batcher {
   bool awaits_prefix(const Sequence& s) const;
   void adopt(Sequence& s);
   void make_room();
-  Batch assemble(std::vector<Row>& rows);
+  std::vector<Draft> guess();
+  Batch assemble(std::vector<Row>& rows, std::vector<Draft> drafts);
+  Tensor forward(const Batch& batch, const std::vector<Row>& rows);
   void advance(const std::vector<Row>& rows, const Tensor& logits);
-  void accept(Sequence& s, const Sampled& token);
+  void follow(const Row& row, int64_t n_rows, std::span<const std::optional<Sampled>> drawn);
+  enum class Fate { kEnded, kRewritten, kExtended };
+  Fate accept(Sequence& s, const Sampled& token);
   void preempt_last();
   void finish(uint64_t number, std::optional<Error> failure, bool cancelled);
   void adapt(double took, int64_t n_rows);
@@ -107,6 +119,8 @@ class Batcher {
   // The worker's own.
   PageCache cache_;
   Sequences waiting_, running_;
+  std::unique_ptr<Speculator> speculator_;
+  DraftPlanner planner_;
   int64_t budget_;  // rows of the next step
   int64_t preemptions_ = 0, steps_ = 0;
 

@@ -123,12 +123,16 @@ void PageCache::truncate(KvSequence& s, int64_t length) {
   if (length >= s.length) return;
   if (length < int64_t{s.filed} * kKvPage)
     length -= length % kKvPage;  // a filed page is never written again
-  while (static_cast<int64_t>(s.pages.size()) > pages_for(length)) give_back(s);
   s.length = length;
+  trim(s);
+}
+
+void PageCache::trim(KvSequence& s) {
+  while (static_cast<int64_t>(s.pages.size()) > pages_for(s.length)) give_back(s);
 }
 
 void PageCache::release(KvSequence& s, std::span<const int32_t> tokens) {
-  while (static_cast<int64_t>(s.pages.size()) > pages_for(s.length)) give_back(s);
+  trim(s);
   if (static_cast<int64_t>(s.pages.size()) > s.filed) {  // the partly filled last page
     const int32_t parent = last_filed(s);
     const auto rest = page_tokens(tokens.first(static_cast<size_t>(s.length)), s.filed);

@@ -46,6 +46,8 @@ class PageCache {
   // Forgets positions from `length` on, and some before it where they share a filed page: s.length
   // tells.
   void truncate(KvSequence& s, int64_t length);
+  // Gives back the pages beyond its length.
+  void trim(KvSequence& s);
   // Gives everything back; what was computed stays findable until its pages are wanted. tokens: of
   // s.length or more.
   void release(KvSequence& s, std::span<const int32_t> tokens);
