@@ -39,18 +39,24 @@ Result<Answer> ask(ChatModel& model, const Conversation& conversation, AnswerPri
 
 std::string statistics(const Answer& answer) {
   const Completion& c = answer.completion;
+  std::string guesses;
+  if (c.drafted_tokens > 0) {
+    guesses = fmt::format("guessed   {} tokens, {} of them right; decoding {:.2f} times as fast\n",
+                          c.drafted_tokens, c.accepted_tokens, c.plain_seconds / c.decode_seconds);
+  }
   return fmt::format(
       "prompt    {} tokens, {} of them cached\n"
       "prefill   {}, {:.1f} tokens/s\n"
       "thought   {} tokens\n"
       "answer    {} tokens\n"
       "decode    {}, {:.1f} tokens/s\n"
+      "{}"
       "finish    {}\n"
       "seed      {}\n",
       c.prompt_tokens, c.cached_tokens, format_seconds(c.prefill_seconds),
       rate(c.prompt_tokens - c.cached_tokens, c.prefill_seconds), c.thought_tokens,
       c.generated_tokens - c.thought_tokens, format_seconds(c.decode_seconds),
-      rate(c.generated_tokens, c.decode_seconds), name(c.reason), answer.seed);
+      rate(c.generated_tokens, c.decode_seconds), guesses, name(c.reason), answer.seed);
 }
 
 nlohmann::ordered_json to_json(const Answer& answer, const std::string& model) {
@@ -67,6 +73,9 @@ nlohmann::ordered_json to_json(const Answer& answer, const std::string& model) {
           {"load_seconds", c.load_seconds},
           {"prefill_seconds", c.prefill_seconds},
           {"decode_seconds", c.decode_seconds},
+          {"drafted_tokens", c.drafted_tokens},
+          {"accepted_tokens", c.accepted_tokens},
+          {"plain_decode_seconds", c.plain_seconds},
           {"prefill_tokens_per_second", rate(c.prompt_tokens - c.cached_tokens, c.prefill_seconds)},
           {"decode_tokens_per_second", rate(c.generated_tokens, c.decode_seconds)}};
 }

@@ -11,6 +11,7 @@
 #include "cli/progress.h"
 #include "cli/terminal.h"
 #include "infer/serving_speed.h"
+#include "infer/speculation_speed.h"
 #include "infer/speed.h"
 #include "kernels/peak.h"
 
@@ -35,7 +36,7 @@ struct Options {
   std::vector<int64_t> depths = {0, 4096}, batches = {1, 8, 32};
   int64_t serve = 0, group = 16;
   int threads = 0, repeats = 5;
-  bool json = false, machine = false;
+  bool json = false, machine = false, speculate = false;
 };
 
 Json to_json(const Spread& s) { return {{"median", s.median}, {"low", s.low}, {"high", s.high}}; }
@@ -166,6 +167,40 @@ Result<Json> bench_serving(const Options& o, const Model& model, Context& ctx) {
   return results;
 }
 
+void print_row(const SpeculationSpeed& s) {
+  const auto name = fmt::format("decode {} {}, lookup", s.tokens, s.repeats ? "replayed" : "new");
+  fmt::print("{:<30}{:>10.1f} ±{:<8.1f}{:>10.2f} × {:.1f} without, {} of {} guesses right\n", name,
+             s.speculating.median, swing(s.speculating), s.speedup(), s.plain.median, s.accepted,
+             s.drafted);
+  std::fflush(stdout);
+}
+
+Json to_json(const SpeculationSpeed& s) {
+  return {{"test", s.repeats ? "lookup replayed" : "lookup new"},
+          {"tokens", s.tokens},
+          {"tokens_per_second", to_json(s.speculating)},
+          {"plain_tokens_per_second", to_json(s.plain)},
+          {"speedup", s.speedup()},
+          {"drafted", s.drafted},
+          {"accepted", s.accepted}};
+}
+
+// Decoding with prompt lookup beside decoding without: of text said before, and of new text.
+Result<void> bench_speculation(const Options& o, const Model& model, Context& ctx, DType kv_dtype,
+                               Json& results) {
+  for (const bool repeats_text : {true, false}) {
+    std::optional<Progress> bar;
+    bar.emplace("lookup", static_cast<uint64_t>(o.repeats), ProgressUnit::kCount);
+    R1_TRY(const auto speed,
+           measure_lookup(model, ctx, kv_dtype, repeats_text, o.decode, o.repeats,
+                          [&, done = uint64_t{0}]() mutable { bar->update(++done); }));
+    bar.reset();
+    if (!o.json) print_row(speed);
+    results.push_back(to_json(speed));
+  }
+  return {};
+}
+
 Result<void> bench_model(const Options& o, Context& ctx) {
   R1_TRY(const WeightFile file, WeightFile::open(o.model));
   std::optional<Progress> loading;
@@ -212,6 +247,9 @@ Result<void> bench_model(const Options& o, Context& ctx) {
     bar.reset();
     if (!o.json) print_row(speed, memory_gbps);
     json["results"].push_back(to_json(speed, memory_gbps));
+  }
+  if (o.speculate && o.decode > 1) {
+    R1_DO(bench_speculation(o, *model, ctx, kv_dtype, json["results"]));
   }
   if (o.json) print_json(json);
   return {};
@@ -266,6 +304,8 @@ Run declare_bench(CLI::App& app) {
   app.add_option("--kv", o->kv, "type of keys and values")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}))
       ->capture_default_str();
+  app.add_flag("--speculate", o->speculate,
+               "also decode with prompt lookup: text said before, and new text");
   app.add_flag("--json", o->json, "print JSON");
   app.add_flag("--machine", o->machine, "measure the machine alone");
   return [o] { return run(*o); };

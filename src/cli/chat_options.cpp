@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/units.h"
+#include "infer/speculation.h"
 
 namespace r1 {
 namespace {
@@ -73,6 +74,31 @@ void add_engine_options(CLI::App& app, EngineOptions& options) {
                o->compute = v == "f32" ? Compute::kF32 : Compute::kFast;
                return true;
              })
+      ->group("Engine");
+  add_choice(app, "--speculate", "lookup|mtp|draft=FILE|off",
+             "who guesses tokens to verify several at once, which never changes the text: what was "
+             "said before, the model's own prediction layer, a smaller model; default: lookup",
+             [o](const std::string& v) {
+               const std::string_view file = "draft=";
+               if (v.starts_with(file) && v.size() > file.size()) {
+                 o->speculate = Speculate::kDraft;
+                 o->draft_model = v.substr(file.size());
+                 return true;
+               }
+               if (v != "lookup" && v != "mtp" && v != "off") return false;
+               o->speculate = v == "lookup" ? Speculate::kLookup
+                              : v == "mtp"  ? Speculate::kMtp
+                                            : Speculate::kOff;
+               return true;
+             })
+      ->group("Engine");
+  app.add_option_function<std::string>(
+         "--draft-length",
+         [o](const std::string& v) {
+           o->longest_draft = whole_number("--draft-length", v, 1, kLongestDraft);
+         },
+         "tokens guessed at once, at most; fewer where more would not pay; default: 32")
+      ->type_name("N")
       ->group("Engine");
 }
 

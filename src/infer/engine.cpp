@@ -12,7 +12,10 @@
 #include "base/units.h"
 #include "format/hf_config.h"
 #include "infer/batcher.h"
+#include "infer/draft_head.h"
+#include "infer/draft_model.h"
 #include "infer/generation.h"
+#include "infer/lookup.h"
 #include "infer/memory.h"
 #include "infer/prompt.h"
 #include "infer/vocab_spec.h"
@@ -168,6 +171,32 @@ Result<SamplingParams> find_sampling(const WeightFile& file, bool reasoning) {
   return p;
 }
 
+Result<std::optional<Tokenizer>> find_tokenizer(const WeightFile& file) {
+  R1_TRY(const bool texts, has_tokenizer(file));
+  std::optional<Tokenizer> tokenizer;
+  if (texts) {
+    R1_TRY(tokenizer, load_tokenizer(file));
+  }
+  return tokenizer;
+}
+
+// A model that guesses for another one.
+Result<std::unique_ptr<Model>> load_draft(const EngineOptions& options, const Model& large,
+                                          const Tokenizer* tokenizer, Context& ctx) {
+  R1_TRY(const WeightFile file, WeightFile::open(options.draft_model));
+  const auto load = [&]() -> Result<std::unique_ptr<Model>> {
+    R1_TRY(const auto own, find_tokenizer(file));
+    R1_TRY(auto model, Model::load(file, {.compute = options.compute, .progress = {}}, ctx));
+    R1_DO(check_same_vocabulary(tokenizer, large.config().vocab_size, own ? &*own : nullptr,
+                                model->config().vocab_size));
+    return model;
+  };
+  auto model = load();
+  if (!model)
+    return std::move(model).error().in(fmt::format("cannot draft with {}", options.draft_model));
+  return model;
+}
+
 }  // namespace
 
 std::string_view name(FinishReason reason) {
@@ -195,6 +224,7 @@ struct Engine::Impl {
   ContextPlan plan;
   KvShape kv_shape;
   double load_seconds = 0;
+  std::string speculation;           // who guesses, for people
   std::unique_ptr<Batcher> batcher;  // last: its worker uses what stands above
 
   const Tokenizer* tokenizer_or_null() const { return tokenizer ? &*tokenizer : nullptr; }
@@ -214,10 +244,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
   R1_TRY(impl->ctx, Context::create(options.threads));
   R1_TRY(const WeightFile file, WeightFile::open(path));
 
-  R1_TRY(const bool texts, has_tokenizer(file));
-  if (texts) {
-    R1_TRY(impl->tokenizer, load_tokenizer(file));
-  }
+  R1_TRY(impl->tokenizer, find_tokenizer(file));
   R1_TRY(const auto source, chat_template_source(file));
   if (source) {
     auto parsed = ChatTemplate::parse(*source);
@@ -229,10 +256,22 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
   R1_TRY(impl->end_ids, find_end_ids(file, impl->tokenizer_or_null()));
   R1_TRY(impl->recommended, find_sampling(file, impl->prompts->reasoning()));
 
-  auto model =
-      Model::load(file, {.compute = options.compute, .progress = options.progress}, *impl->ctx);
+  auto model = Model::load(file,
+                           {.compute = options.compute,
+                            .progress = options.progress,
+                            .mtp = options.speculate == Speculate::kMtp},
+                           *impl->ctx);
   if (!model) return told(std::move(model).error());
   impl->model = *std::move(model);
+  if (options.speculate == Speculate::kMtp && !impl->model->drafts()) {
+    return told(
+        error("it has no multi-token prediction layer to speculate with: --speculate lookup works "
+              "for every model"));
+  }
+  std::unique_ptr<Model> draft;
+  if (options.speculate == Speculate::kDraft) {
+    R1_TRY(draft, load_draft(options, *impl->model, impl->tokenizer_or_null(), *impl->ctx));
+  }
 
   const Config& config = impl->model->config();
   impl->kv_shape = impl->model->kv_shape(options.kv_dtype);
@@ -240,24 +279,42 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
   if (options.memory == 0) {
     R1_TRY(free, available_memory());
   } else {
-    const uint64_t weights = impl->model->weight_bytes();
+    const uint64_t weights = impl->model->weight_bytes() + (draft ? draft->weight_bytes() : 0);
     if (weights >= options.memory) {
       return told(error("the weights take {}, --memory allows {}", format_bytes(weights),
                         format_bytes(options.memory)));
     }
     free = options.memory - weights;
   }
-  auto plan =
-      plan_context(free, impl->kv_shape.bytes_per_token(), config.context_length, options.context);
+  const KvShape draft_shape = draft ? draft->kv_shape(options.kv_dtype) : KvShape{};
+  auto plan = plan_context(free, impl->kv_shape.bytes_per_token() + draft_shape.bytes_per_token(),
+                           config.context_length, options.context);
   if (!plan) return told(std::move(plan).error());
   impl->plan = *plan;
   R1_TRY(auto pages, KvPages::create(impl->kv_shape, plan->pages));
 
-  const auto vocab = static_cast<int32_t>(config.vocab_size);
+  auto vocab = static_cast<int32_t>(config.vocab_size);
+  if (impl->tokenizer) vocab = std::min(vocab, impl->tokenizer->size());
+  std::unique_ptr<Speculator> speculator;
+  if (options.speculate == Speculate::kLookup) {
+    speculator = std::make_unique<Lookup>();
+    impl->speculation = "lookup";
+  } else if (options.speculate == Speculate::kMtp) {
+    speculator = std::make_unique<DraftHead>(*impl->model, *impl->ctx, vocab);
+    impl->speculation = "mtp";
+  } else if (draft) {
+    impl->speculation =
+        fmt::format("{} of {}", options.draft_model, format_bytes(draft->weight_bytes()));
+    R1_TRY(auto draft_pages, KvPages::create(draft_shape, plan->pages));
+    const auto both = static_cast<int32_t>(std::min<int64_t>(vocab, draft->config().vocab_size));
+    speculator =
+        std::make_unique<DraftModel>(std::move(draft), *impl->ctx, std::move(draft_pages), both);
+  }
   impl->batcher = std::make_unique<Batcher>(
       *impl->model, *impl->ctx, std::move(pages),
-      BatcherOptions{.context = plan->context,
-                     .vocab = impl->tokenizer ? std::min(vocab, impl->tokenizer->size()) : vocab});
+      BatcherOptions{
+          .context = plan->context, .vocab = vocab, .longest_draft = options.longest_draft},
+      std::move(speculator));
   impl->load_seconds = seconds_since(start);
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
@@ -276,7 +333,8 @@ std::string Engine::startup_line() const {
                      name(impl_->ctx->isa()), impl_->ctx->n_threads(),
                      format_bytes(impl_->model->weight_bytes()), context(),
                      context() < own ? fmt::format(" of the model's {}", own) : "",
-                     info(impl_->kv_shape.dtype).name, format_bytes(kv_bytes));
+                     info(impl_->kv_shape.dtype).name, format_bytes(kv_bytes)) +
+         (impl_->speculation.empty() ? "" : " · speculation: " + impl_->speculation);
 }
 
 Result<std::string> Engine::render(const nlohmann::ordered_json& messages, Think think,
@@ -332,6 +390,9 @@ Result<Completion> Engine::complete(std::vector<int32_t> prompt, std::string_vie
   completion.generated_tokens = stream->generation().generated_tokens();
   completion.prefill_seconds = end.prefill_seconds;
   completion.decode_seconds = end.decode_seconds;
+  completion.drafted_tokens = end.drafted_tokens;
+  completion.accepted_tokens = end.accepted_tokens;
+  completion.plain_seconds = end.plain_seconds;
   return completion;
 }
 

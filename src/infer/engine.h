@@ -14,11 +14,16 @@
 
 #include "base/error.h"
 #include "infer/sampling.h"
+#include "infer/speculation.h"
 #include "model/model.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace r1 {
+
+// Who guesses the next tokens (infer/speculation.h): nobody, what the text itself has said before,
+// the model's own multi-token prediction layer, or a smaller model.
+enum class Speculate { kOff, kLookup, kMtp, kDraft };
 
 struct EngineOptions {
   int threads = 0;  // 0: all cores
@@ -27,6 +32,9 @@ struct EngineOptions {
   int64_t context = 0;  // tokens; 0: sized from free memory, at most the model's own
   uint64_t memory = 0;  // bytes this engine may use; 0: what is free now
   std::function<void(uint64_t done, uint64_t total)> progress;
+  Speculate speculate = Speculate::kLookup;
+  std::string draft_model = {};           // of kDraft: what to open
+  int64_t longest_draft = kLongestDraft;  // ids guessed at once, at most
 };
 
 enum class Think { kAuto, kOn, kOff };
@@ -59,6 +67,8 @@ struct Completion {
   FinishReason reason = FinishReason::kStop;
   int64_t prompt_tokens = 0, cached_tokens = 0, thought_tokens = 0, generated_tokens = 0;
   double load_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
+  int64_t drafted_tokens = 0, accepted_tokens = 0;  // guesses, and those that held
+  double plain_seconds = 0;  // what decode_seconds would have been without them, about
 };
 
 class Engine {
