@@ -302,7 +302,7 @@ Run declare_bench(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "f32"}))
       ->capture_default_str();
   app.add_option("--kv", o->kv, "type of keys and values")
-      ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}))
       ->capture_default_str();
   app.add_flag("--speculate", o->speculate,
                "also decode with prompt lookup: text said before, and new text");

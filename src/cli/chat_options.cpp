@@ -60,11 +60,11 @@ void add_engine_options(CLI::App& app, EngineOptions& options) {
          "default: all cores")
       ->type_name("N")
       ->group("Engine");
-  add_choice(app, "--kv", "f32|f16|bf16", "how keys and values are kept; default: f16",
+  add_choice(app, "--kv", "f32|f16|bf16|q8_0", "how keys and values are kept; default: f16",
              [o](const std::string& v) {
-               if (v != "f32" && v != "f16" && v != "bf16") return false;
-               o->kv_dtype = v == "f32" ? DType::kF32 : v == "f16" ? DType::kF16 : DType::kBF16;
-               return true;
+               const auto type = kv_dtype_from_name(v);
+               o->kv_dtype = type.value_or(o->kv_dtype);
+               return type.has_value();
              })
       ->group("Engine");
   add_choice(app, "--compute", "auto|f32",

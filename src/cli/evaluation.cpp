@@ -16,12 +16,11 @@ void add_evaluation_options(CLI::App& app, EvaluationOptions& options) {
                o->compute = v == "f32" ? Compute::kF32 : Compute::kFast;
                return v == "f32" || v == "auto";
              });
-  add_choice(app, "--kv", "f32|f16|bf16",
+  add_choice(app, "--kv", "f32|f16|bf16|q8_0",
              "type of the key/value cache; default: f32 with --compute f32, else f16",
              [o](const std::string& v) {
-               if (v != "f32" && v != "f16" && v != "bf16") return false;
-               o->kv = dtype_from_name(v);
-               return true;
+               o->kv = kv_dtype_from_name(v);
+               return o->kv.has_value();
              });
   add_choice(
       app, "--mla", "absorbed|plain",

@@ -9,26 +9,39 @@
 namespace r1 {
 namespace {
 
-uint64_t element_bytes(const KvShape& shape) {
-  return static_cast<uint64_t>(info(shape.dtype).block_bytes);
+// Of so many elements of every position of a page.
+uint64_t page_bytes(const KvShape& shape, int64_t elements) {
+  const DTypeInfo& type = info(shape.dtype);
+  return static_cast<uint64_t>(elements * kKvPage / type.block * type.block_bytes);
 }
 
-uint64_t bytes_per_layer(const KvShape& shape) {  // of one position
+uint64_t bytes_per_layer(const KvShape& shape) {  // of one page
   const int stored = shape.k_dim + (shape.latent ? 0 : shape.v_dim);
-  return static_cast<uint64_t>(shape.n_heads) * static_cast<uint64_t>(stored) *
-         element_bytes(shape);
+  return page_bytes(shape, int64_t{shape.n_heads} * stored);
 }
 
 }  // namespace
 
-uint64_t KvShape::bytes_per_token() const {
+std::optional<DType> kv_dtype_from_name(std::string_view name) {
+  for (const char* known : {"f32", "f16", "bf16", "q8_0"}) {
+    if (name == known) return dtype_from_name(name);
+  }
+  return std::nullopt;
+}
+
+uint64_t KvShape::bytes_per_token() const { return bytes_per_page() / kKvPage; }
+
+uint64_t KvShape::bytes_per_page() const {
   return static_cast<uint64_t>(n_layers) * bytes_per_layer(*this);
 }
 
-uint64_t KvShape::bytes_per_page() const { return bytes_per_token() * kKvPage; }
-
 Result<KvPages> KvPages::create(const KvShape& shape, int32_t n_pages) {
-  R1_CHECK(shape.dtype == DType::kF32 || shape.dtype == DType::kF16 || shape.dtype == DType::kBF16);
+  const int block = info(shape.dtype).block;
+  if (shape.k_dim % block != 0 || shape.v_dim % block != 0) {
+    return error(
+        "keys of {} and values of {} elements cannot be kept as {}: multiples of {} can; use f16",
+        shape.k_dim, shape.v_dim, info(shape.dtype).name, block);
+  }
   R1_CHECK(n_pages >= 0 && (!shape.latent || shape.v_dim <= shape.k_dim));
   KvPages pages;
   pages.shape_ = shape;
@@ -51,18 +64,16 @@ Result<KvPages> KvPages::create(const KvShape& shape, int32_t n_pages) {
 uint64_t KvPages::offset(int32_t page, int layer) const {
   R1_CHECK(page >= 0 && page < n_pages_ && layer >= 0 && layer < shape_.n_layers);
   return static_cast<uint64_t>(page) * shape_.bytes_per_page() +
-         static_cast<uint64_t>(layer) * bytes_per_layer(shape_) * kKvPage;
+         static_cast<uint64_t>(layer) * bytes_per_layer(shape_);
 }
 
 std::byte* KvPages::k(int32_t page, int layer, int head) const {
-  const auto index = static_cast<uint64_t>(head) * static_cast<uint64_t>(shape_.k_dim);
-  return memory_.get() + offset(page, layer) + index * kKvPage * element_bytes(shape_);
+  return memory_.get() + offset(page, layer) + page_bytes(shape_, int64_t{head} * shape_.k_dim);
 }
 
 std::byte* KvPages::v(int32_t page, int layer, int head) const {
-  const auto index = static_cast<uint64_t>(shape_.n_heads) * static_cast<uint64_t>(shape_.k_dim) +
-                     static_cast<uint64_t>(head) * static_cast<uint64_t>(shape_.v_dim);
-  return memory_.get() + offset(page, layer) + index * kKvPage * element_bytes(shape_);
+  const int64_t before = int64_t{shape_.n_heads} * shape_.k_dim + int64_t{head} * shape_.v_dim;
+  return memory_.get() + offset(page, layer) + page_bytes(shape_, before);
 }
 
 KvHead KvPages::head(int layer, int head) const {

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/error.h"
 #include "kernels/attention/attention.h"
@@ -24,11 +26,14 @@ struct SequenceRows {
   std::span<const int32_t> pages;
 };
 
+// f32, f16, bf16, q8_0.
+std::optional<DType> kv_dtype_from_name(std::string_view name);
+
 struct KvShape {
   int n_layers = 0;
   int n_heads = 0;            // key/value heads
   int k_dim = 0, v_dim = 0;   // per head
-  DType dtype = DType::kF16;  // kF32, kF16, kBF16
+  DType dtype = DType::kF16;  // kF32, kF16, kBF16, kQ8_0
   bool latent = false;        // values are the first v_dim elements of the keys, stored once (MLA)
 
   uint64_t bytes_per_token() const;
@@ -37,7 +42,8 @@ struct KvShape {
 
 class KvPages {
  public:
-  // Reserves address space; memory is touched as pages are used. Errors name the bytes asked for.
+  // Reserves address space; memory is touched as pages are used. Errors name the bytes asked for,
+  // or the dimensions that the type does not suit.
   static Result<KvPages> create(const KvShape& shape, int32_t n_pages);
 
   const KvShape& shape() const { return shape_; }

@@ -290,6 +290,15 @@ TEST(KvPages, APageIsCopiedWithAllItsLayers) {
   EXPECT_EQ(*kv->k(2, 1, 2), std::byte{3});
 }
 
+TEST(KvPages, Q8_0TakesSeventeenSixteenthsOfAByteAnElementAndWholeBlocks) {
+  EXPECT_EQ((KvShape{2, 3, 64, 32, DType::kQ8_0}).bytes_per_token(), 2u * 3 * 96 * 34 / 32);
+  const auto kv = KvPages::create({1, 1, 64, 40, DType::kQ8_0}, 1);
+  ASSERT_FALSE(kv);
+  EXPECT_EQ(kv.error().message,
+            "keys of 64 and values of 40 elements cannot be kept as Q8_0: multiples of 32 can; "
+            "use f16");
+}
+
 TEST(KvPages, MoreThanTheAddressSpaceIsAnErrorThatNamesTheSize) {
   const auto kv = KvPages::create({1 << 20, 1 << 10, 1 << 10, 1 << 10, DType::kF32}, 1 << 30);
   ASSERT_FALSE(kv);

@@ -106,7 +106,7 @@ std::vector<Setting> settings() {
     for (const Compute compute : {Compute::kFast, Compute::kF32})
       all.push_back({t.type, DType::kF16, compute});
   }
-  for (const DType cache : {DType::kF32, DType::kBF16})
+  for (const DType cache : {DType::kF32, DType::kBF16, DType::kQ8_0})
     all.push_back({DType::kQ8_0, cache, Compute::kFast});
   for (const DType type : {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_K, DType::kQ6_K}) {
     for (const Compute compute : {Compute::kFast, Compute::kF32})

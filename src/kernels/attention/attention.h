@@ -26,13 +26,15 @@ constexpr int kAttentionQueries = 64;  // most queries of one call
 // One head's keys and values: page p holds keys [k_dim, 32] at k + p * page_bytes, transposed so
 // that lanes are positions, and values [32, v_dim] at v + p * page_bytes. A latent head
 // (DeepSeek-V2, arXiv 2405.04434, section 2.1) stores one vector a position: page p holds keys [32,
-// k_dim], and a value is the first v_dim elements of its key.
+// k_dim], and a value is the first v_dim elements of its key. Q8_0, where
+// dimensions are multiples of 32: int8 codes where other types have elements, then the F16 scales
+// [dim / 32, 32 positions] of every 32 elements of a position.
 struct KvHead {
   std::byte* k = nullptr;
   std::byte* v = nullptr;  // null: latent
   int64_t page_bytes = 0;
   int k_dim = 0, v_dim = 0;
-  DType dtype = DType::kF32;  // kF32, kF16, kBF16
+  DType dtype = DType::kF32;  // kF32, kF16, kBF16, kQ8_0
 
   bool latent() const { return v == nullptr; }
 };
@@ -76,8 +78,8 @@ inline constexpr Variant<AttentionMerge> kAttentionMerge[] = {{Isa::kRef, attent
                                                               {Isa::kAvx2, attention_merge_avx2},
                                                               {Isa::kNeon, attention_merge_neon}};
 
-// Writes the key [k_dim] and the value [v_dim] of one position, rounded to nearest even; of a
-// latent head the key alone. All variants: same bits.
+// Writes the key [k_dim] and the value [v_dim] of one position, rounded to nearest even (in Q8_0 as
+// kv_store_loop.h says); of a latent head the key alone. All variants: same bits.
 using KvStore = void(const KvHead& kv, int32_t page, int offset, const float* k, const float* v);
 
 KvStore kv_store_ref, kv_store_avx2, kv_store_neon;

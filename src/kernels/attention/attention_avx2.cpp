@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "kernels/attention/attention_loop.h"
+#include "kernels/attention/kv_store_loop.h"
 #include "kernels/exp/exp_avx2.h"
 
 namespace r1 {
@@ -20,6 +21,19 @@ struct V8 {
   R1_INLINE static Float load_bf16(const std::byte* at) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves(at)), 16));
   }
+  R1_INLINE static Float load_i8(const std::byte* at) {
+    const __m128i codes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(at));
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(codes));
+  }
+  R1_INLINE static float f16(const std::byte* at) {
+    uint16_t half;
+    std::memcpy(&half, at, 2);
+    return _cvtsh_ss(half);
+  }
+  R1_INLINE static Float keep(Float x) {  // in a register, not loaded again at each use
+    asm("" : "+x"(x));
+    return x;
+  }
   R1_INLINE static __m128i halves(const std::byte* at) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
   }
@@ -31,6 +45,20 @@ struct V8 {
   R1_INLINE static Float exp2(Float x) { return exp2_avx2(x); }
   R1_INLINE static float exp2(float x) { return _mm256_cvtss_f32(exp2_avx2(_mm256_set1_ps(x))); }
   R1_INLINE static float sum(Float x) { return sum_avx2(x); }
+  // The sums of lanes of s[0][0], s[0][1], s[1][0] ...: pairs of vectors become one, three times.
+  R1_INLINE static Float sums(const Float (&s)[4][2]) {
+    Float pair[4];
+    unroll<4>([&](auto i) R1_INLINE {
+      pair[i] = add(_mm256_unpacklo_ps(s[i][0], s[i][1]), _mm256_unpackhi_ps(s[i][0], s[i][1]));
+    });
+    Float four[2];
+    unroll<2>([&](auto i) R1_INLINE {
+      four[i] = add(_mm256_shuffle_ps(pair[2 * i], pair[2 * i + 1], 0x44),
+                    _mm256_shuffle_ps(pair[2 * i], pair[2 * i + 1], 0xee));
+    });
+    return add(_mm256_permute2f128_ps(four[0], four[1], 0x20),
+               _mm256_permute2f128_ps(four[0], four[1], 0x31));
+  }
   R1_INLINE static float max(Float x) {
     __m128 m = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     m = _mm_max_ps(m, _mm_movehl_ps(m, m));
@@ -40,6 +68,10 @@ struct V8 {
   R1_INLINE static Float select(__m256 mask, Float a, Float b) {
     return _mm256_blendv_ps(b, a, mask);
   }
+};
+
+struct F16 {
+  static uint16_t narrow(float x) { return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT); }
 };
 
 using Loop = AttentionLoop<V8>;
@@ -59,25 +91,7 @@ void attention_merge_avx2(const KvHead& kv, AttentionSum& sum, float* y, const A
 }
 
 void kv_store_avx2(const KvHead& kv, int32_t page, int offset, const float* k, const float* v) {
-  if (kv.latent() || kv.dtype != DType::kF16) return kv_store_ref(kv, page, offset, k, v);
-  auto* keys = reinterpret_cast<uint16_t*>(kv.k + page * kv.page_bytes) + offset;
-  auto* values = reinterpret_cast<uint16_t*>(kv.v + page * kv.page_bytes) + offset * kv.v_dim;
-  uint16_t halves[8];
-  const auto narrow = [&halves](const float* x, int n) {
-    const __m256 eight = _mm256_maskload_ps(x, lanes_avx2(n));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(halves),
-                     _mm256_cvtps_ph(eight, _MM_FROUND_TO_NEAREST_INT));
-  };
-  for (int d = 0; d < kv.k_dim; d += 8) {
-    const int n = std::min(8, kv.k_dim - d);
-    narrow(k + d, n);
-    for (int i = 0; i < n; ++i) keys[(d + i) * kAttentionTile] = halves[i];
-  }
-  for (int d = 0; d < kv.v_dim; d += 8) {
-    const int n = std::min(8, kv.v_dim - d);
-    narrow(v + d, n);
-    std::memcpy(values + d, halves, static_cast<size_t>(n) * sizeof(uint16_t));
-  }
+  KvStoreLoop<F16>::store(kv, page, offset, k, v);
 }
 
 }  // namespace r1

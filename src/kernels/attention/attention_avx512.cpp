@@ -4,6 +4,8 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
+#include <cstring>
+
 #include "kernels/attention/attention_loop.h"
 #include "kernels/exp/exp_avx512.h"
 
@@ -23,6 +25,19 @@ struct V16 {
   R1_INLINE static Float load_bf16(const std::byte* at) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves(at)), 16));
   }
+  R1_INLINE static Float load_i8(const std::byte* at) {
+    const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(codes));
+  }
+  R1_INLINE static float f16(const std::byte* at) {
+    uint16_t half;
+    std::memcpy(&half, at, 2);
+    return _cvtsh_ss(half);
+  }
+  R1_INLINE static Float keep(Float x) {  // in a register, not loaded again at each use
+    asm("" : "+v"(x));
+    return x;
+  }
   R1_INLINE static __m256i halves(const std::byte* at) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
   }
@@ -34,6 +49,22 @@ struct V16 {
   R1_INLINE static Float exp2(Float x) { return exp2_avx512(x); }
   R1_INLINE static float exp2(float x) { return _mm256_cvtss_f32(exp2_avx2(_mm256_set1_ps(x))); }
   R1_INLINE static float sum(Float x) { return sum_avx2(_mm256_add_ps(low(x), high(x))); }
+  // The sums of lanes of s[0][0], s[0][1], s[1][0] ...: pairs of vectors become one, four times.
+  R1_INLINE static Float sums(const Float (&s)[8][2]) {
+    Float pair[8], four[4], eight[2];
+    unroll<8>([&](auto i) R1_INLINE {
+      pair[i] = add(_mm512_unpacklo_ps(s[i][0], s[i][1]), _mm512_unpackhi_ps(s[i][0], s[i][1]));
+    });
+    unroll<4>([&](auto i) R1_INLINE {
+      four[i] = add(_mm512_shuffle_ps(pair[2 * i], pair[2 * i + 1], 0x44),
+                    _mm512_shuffle_ps(pair[2 * i], pair[2 * i + 1], 0xee));
+    });
+    unroll<2>([&](auto i) R1_INLINE { eight[i] = add_quarters(four[2 * i], four[2 * i + 1]); });
+    return add_quarters(eight[0], eight[1]);
+  }
+  R1_INLINE static Float add_quarters(Float a, Float b) {
+    return add(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+  }
   R1_INLINE static float max(Float x) {
     const __m256 eight = _mm256_max_ps(low(x), high(x));
     __m128 m = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

@@ -31,7 +31,7 @@ void attend(benchmark::State& state, const Variant<Attention>& variant, DType dt
   constexpr size_t kBeyondCaches = size_t{256} << 20;
   constexpr int32_t kSequencePages = kPositions / kAttentionTile;
   const int width = shape.k_dim + (shape.latent ? 0 : shape.v_dim);
-  const auto page = random_matrix(dtype, kAttentionTile, width, 1);
+  const auto page = random_matrix(dtype, width, kAttentionTile, 1);
   const size_t n_pages = (kBeyondCaches / page.size() / kSequencePages + 1) * kSequencePages;
   std::vector<std::byte> memory;
   for (size_t i = 0; i < n_pages; ++i) memory.insert(memory.end(), page.begin(), page.end());
@@ -71,7 +71,7 @@ void attend(benchmark::State& state, const Variant<Attention>& variant, DType dt
 void declare_all() {
   for (const auto& variant : kAttention) {
     if (variant.isa == Isa::kRef || !supported(variant.isa)) continue;
-    for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
+    for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
       for (const Shape& shape : kShapes) {
         for (const int n_rows : {1, 32}) {
           if (n_rows > 1 && shape.heads > 16) continue;

@@ -17,6 +17,7 @@ namespace r1 {
 template <class V>
 struct StoredF32 {
   static constexpr int kBytes = 4;
+  static constexpr bool kScaled = false;
   R1_INLINE static auto load(const std::byte* at) {
     return V::load(reinterpret_cast<const float*>(at));
   }
@@ -24,12 +25,20 @@ struct StoredF32 {
 template <class V>
 struct StoredF16 {
   static constexpr int kBytes = 2;
+  static constexpr bool kScaled = false;
   R1_INLINE static auto load(const std::byte* at) { return V::load_f16(at); }
 };
 template <class V>
 struct StoredBF16 {
   static constexpr int kBytes = 2;
+  static constexpr bool kScaled = false;
   R1_INLINE static auto load(const std::byte* at) { return V::load_bf16(at); }
+};
+template <class V>
+struct StoredQ8_0 {
+  static constexpr int kBytes = 1;
+  static constexpr bool kScaled = true;  // every 32 elements of a position
+  R1_INLINE static auto load(const std::byte* at) { return V::load_i8(at); }
 };
 
 // f(N, i) with N queries from i on, N = kMost while there are so many: constants for unrolling.
@@ -92,6 +101,15 @@ struct AttentionLoop {
   static constexpr int kTogether = 6;  // queries in registers
   static constexpr float kLog2E = 1.44269504f;
 
+  // The scales [32 positions] of elements [d, d + 32), which lie behind the `dim` rows of codes.
+  static const std::byte* scales_of(const std::byte* page, int dim, int d) {
+    return page + kTile * dim + d / 32 * kTile * 2;
+  }
+
+  static void widen_scales(const std::byte* scales, float* to) {
+    for (int j = 0; j < kTile; j += kLanes) V::store(to + j, V::load_f16(scales + j * 2));
+  }
+
   // p[i][j] = q_i . k_j of N queries and the 32 positions of a page [k_dim, 32].
   template <class E, int N>
   static void scores(const std::byte* page, int k_dim, const AttentionQuery* queries, float* p,
@@ -103,16 +121,29 @@ struct AttentionLoop {
       unroll<N>([&](auto i) R1_INLINE { s[i][0] = s[i][1] = V::zero(); });
       const std::byte* keys = page + j * E::kBytes;
       const std::byte* next = after + j * E::kBytes;
-      for (int d = 0; d < k_dim; ++d) {
-        const Float k0 = E::load(keys), k1 = E::load(keys + kLanes * E::kBytes);
-        __builtin_prefetch(next);
-        unroll<N>([&](auto i) R1_INLINE {
-          const Float x = V::broadcast(q[i][d]);
-          s[i][0] = V::fma(x, k0, s[i][0]);
-          s[i][1] = V::fma(x, k1, s[i][1]);
-        });
-        keys += kTile * E::kBytes;
-        next += kTile * E::kBytes;
+      for (int d = 0; d < k_dim;) {
+        const int end = E::kScaled ? d + 32 : k_dim;
+        Float scale[2];
+        if constexpr (E::kScaled) {
+          const std::byte* scales = scales_of(page, k_dim, d) + j * 2;
+          scale[0] = V::load_f16(scales);
+          scale[1] = V::load_f16(scales + kLanes * 2);
+        }
+        for (; d < end; ++d) {
+          Float k0 = E::load(keys), k1 = E::load(keys + kLanes * E::kBytes);
+          if constexpr (E::kScaled) {
+            k0 = V::mul(k0, scale[0]);
+            k1 = V::mul(k1, scale[1]);
+          }
+          __builtin_prefetch(next);
+          unroll<N>([&](auto i) R1_INLINE {
+            const Float x = V::broadcast(q[i][d]);
+            s[i][0] = V::fma(x, k0, s[i][0]);
+            s[i][1] = V::fma(x, k1, s[i][1]);
+          });
+          keys += kTile * E::kBytes;
+          next += kTile * E::kBytes;
+        }
       }
       unroll<N>([&](auto i) R1_INLINE {
         V::store(p + i * kStride + j, s[i][0]);
@@ -129,22 +160,26 @@ struct AttentionLoop {
     unroll<N>([&](auto i) R1_INLINE { q[i] = queries[i].q; });
     const int stride = k_dim * E::kBytes;
     for (int j = 0; j < kTile; j += 2) {
-      Float s[N][2];
-      unroll<N>([&](auto i) R1_INLINE { s[i][0] = s[i][1] = V::zero(); });
+      Float s[V::kLatentTogether][2];
+      unroll<V::kLatentTogether>([&](auto i) R1_INLINE { s[i][0] = s[i][1] = V::zero(); });
       const std::byte* keys = page + j * stride;
       for (int d = 0; d < k_dim; d += kLanes) {
-        const Float k0 = E::load(keys + d * E::kBytes), k1 = E::load(keys + stride + d * E::kBytes);
+        Float k0 = E::load(keys + d * E::kBytes), k1 = E::load(keys + stride + d * E::kBytes);
+        if constexpr (E::kScaled) {
+          const std::byte* scales = scales_of(page, k_dim, d) + j * 2;
+          k0 = V::mul(k0, V::broadcast(V::f16(scales)));
+          k1 = V::mul(k1, V::broadcast(V::f16(scales + 2)));
+        }
         __builtin_prefetch(after + j * stride + d * 2 * E::kBytes);
         unroll<N>([&](auto i) R1_INLINE {
-          const Float x = V::load(q[i] + d);
+          const Float x = V::keep(V::load(q[i] + d));
           s[i][0] = V::fma(x, k0, s[i][0]);
           s[i][1] = V::fma(x, k1, s[i][1]);
         });
       }
-      unroll<N>([&](auto i) R1_INLINE {
-        p[i * kStride + j] = V::sum(s[i][0]);
-        p[i * kStride + j + 1] = V::sum(s[i][1]);
-      });
+      alignas(64) float sums[V::kLatentTogether * 2];
+      V::store(sums, V::sums(s));
+      unroll<N>([&](auto i) R1_INLINE { std::copy_n(sums + 2 * i, 2, p + i * kStride + j); });
     }
   }
 
@@ -186,18 +221,30 @@ struct AttentionLoop {
     const int* n = scores.n + first;
     const float* p = scores.row(first);
     const int n_all = *std::min_element(n, n + N);  // what all of them see
-    const auto add_row = [&](auto i, const std::byte* v, float weight) R1_INLINE {
+    const int dim = stride / E::kBytes;
+    // Row j of a page; scales [R's blocks of 32][32 positions].
+    const auto load_row = [&](const std::byte* v, const float* scales, Float* x) R1_INLINE {
       unroll<R>([&](auto r) R1_INLINE {
-        y[i][r] = V::fma(V::broadcast(weight), E::load(v + r * kLanes * E::kBytes), y[i][r]);
+        x[r] = E::load(v + r * kLanes * E::kBytes);
+        if constexpr (E::kScaled)
+          x[r] = V::mul(x[r], V::broadcast(scales[r * kLanes / 32 * kTile]));
       });
+    };
+    alignas(64) float scales[(R * kLanes + 31) / 32 * kTile];
+    const auto load_scales = [&](int page) R1_INLINE {
+      if constexpr (E::kScaled) {
+        for (int b = 0; b * 32 < R * kLanes; ++b)
+          widen_scales(scales_of(walk.v(page), dim, d + b * 32), scales + b * kTile);
+      }
     };
     for (int page = 0; page * kTile < n_all; ++page) {
       const std::byte* v = walk.v(page) + d * E::kBytes;
       const std::byte* after = walk.after_v(page) + d * E::kBytes;
       const int end = std::min(n_all, (page + 1) * kTile);
+      load_scales(page);
       for (int j = page * kTile; j < end; ++j, v += stride, after += stride) {
         Float x[R];
-        unroll<R>([&](auto r) R1_INLINE { x[r] = E::load(v + r * kLanes * E::kBytes); });
+        load_row(v, scales + j % kTile, x);
         for (int line = 0; line < R * kLanes * E::kBytes; line += 64)
           __builtin_prefetch(after + line);
         unroll<N>([&](auto i) R1_INLINE {
@@ -207,8 +254,13 @@ struct AttentionLoop {
       }
     }
     unroll<N>([&](auto i) R1_INLINE {  // later rows see a few positions more
-      for (int j = n_all; j < n[i]; ++j)
-        add_row(i, walk.v(j / kTile) + j % kTile * stride + d * E::kBytes, p[i * kStride + j]);
+      for (int j = n_all; j < n[i]; ++j) {
+        if (j == n_all || j % kTile == 0) load_scales(j / kTile);
+        Float x[R];
+        load_row(walk.v(j / kTile) + j % kTile * stride + d * E::kBytes, scales + j % kTile, x);
+        const Float weight = V::broadcast(p[i * kStride + j]);
+        unroll<R>([&](auto r) R1_INLINE { y[i][r] = V::fma(weight, x[r], y[i][r]); });
+      }
       const Float before = V::broadcast(scores.before[first + i]);
       const Float later = V::broadcast(scores.later[first + i]);
       float* to = queries[i].y + d;
@@ -237,7 +289,8 @@ struct AttentionLoop {
                      std::span<const AttentionQuery> queries) {
     if (kv.dtype == DType::kF32) return attend<StoredF32<V>>(kv, scale, pages, first, queries);
     if (kv.dtype == DType::kF16) return attend<StoredF16<V>>(kv, scale, pages, first, queries);
-    return attend<StoredBF16<V>>(kv, scale, pages, first, queries);
+    if (kv.dtype == DType::kBF16) return attend<StoredBF16<V>>(kv, scale, pages, first, queries);
+    return attend<StoredQ8_0<V>>(kv, scale, pages, first, queries);
   }
 
  private:
@@ -253,12 +306,16 @@ struct AttentionLoop {
     }
     const SpanWalk walk(kv, pages, first, n);
     for (int page = 0; page < walk.n_pages(); ++page) {
-      const auto some = [&](auto N, int i) R1_INLINE {
-        const auto run = kv.latent() ? latent_scores<E, N> : scores<E, N>;
-        run(walk.k(page), kv.k_dim, &queries[static_cast<size_t>(i)], s.row(i) + page * kTile,
-            walk.after_k(page));
+      const auto run = [&](auto scores_of, int i) R1_INLINE {
+        scores_of(walk.k(page), kv.k_dim, &queries[static_cast<size_t>(i)], s.row(i) + page * kTile,
+                  walk.after_k(page));
       };
-      kv.latent() ? in_groups<V::kLatentTogether>(count, some) : in_groups<kTogether>(count, some);
+      if (kv.latent()) {
+        in_groups<V::kLatentTogether>(
+            count, [&](auto N, int i) R1_INLINE { run(latent_scores<E, N>, i); });
+      } else {
+        in_groups<kTogether>(count, [&](auto N, int i) R1_INLINE { run(scores<E, N>, i); });
+      }
     }
     for (int i = 0; i < count; ++i) {
       soften(s.row(i), s.n[i], scale, *queries[static_cast<size_t>(i)].sum, s.before[i],

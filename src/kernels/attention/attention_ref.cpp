@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/attention/attention.h"
+#include "kernels/attention/kv_store_loop.h"
 
 namespace r1 {
 namespace {
@@ -10,19 +11,31 @@ namespace {
 constexpr int kTile = kAttentionTile;
 constexpr float kLog2E = 1.44269504f;
 
-float element(const KvHead& kv, const std::byte* base, int64_t index) {
-  const DTypeInfo& type = info(kv.dtype);
+struct F16 {
+  static uint16_t narrow(float x) { return f32_to_f16(x); }
+};
+
+// Element `index` of the vectors [32, dim] or [dim, 32] of a page; it is element d of position j.
+float element(DType dtype, const std::byte* page, int index, int dim, int j, int d) {
+  const DTypeInfo& type = info(dtype);
   float value;
-  type.decode(base + index * type.block_bytes, &value, 1);
+  if (dtype == DType::kQ8_0) {
+    const auto* codes = reinterpret_cast<const int8_t*>(page);
+    const auto* scales = reinterpret_cast<const uint16_t*>(page + kTile * dim);
+    return static_cast<float>(codes[index]) * f16_to_f32(scales[d / 32 * kTile + j]);
+  }
+  type.decode(page + index * type.block_bytes, &value, 1);
   return value;
 }
 
 // Element d of position j of a page.
 float key(const KvHead& kv, int64_t page, int j, int d) {
-  return element(kv, kv.k + page, kv.latent() ? j * kv.k_dim + d : d * kTile + j);
+  const int index = kv.latent() ? j * kv.k_dim + d : d * kTile + j;
+  return element(kv.dtype, kv.k + page, index, kv.k_dim, j, d);
 }
 float value(const KvHead& kv, int64_t page, int j, int d) {
-  return kv.latent() ? key(kv, page, j, d) : element(kv, kv.v + page, j * kv.v_dim + d);
+  if (kv.latent()) return key(kv, page, j, d);
+  return element(kv.dtype, kv.v + page, j * kv.v_dim + d, kv.v_dim, j, d);
 }
 
 // What each of two sums counts for in the sum of both.
@@ -79,17 +92,7 @@ void attention_merge_ref(const KvHead& kv, AttentionSum& sum, float* y, const At
 }
 
 void kv_store_ref(const KvHead& kv, int32_t page, int offset, const float* k, const float* v) {
-  const DTypeInfo& type = info(kv.dtype);
-  const size_t size = static_cast<size_t>(type.block_bytes);
-  if (kv.latent()) {
-    std::byte* key = kv.k + page * kv.page_bytes + static_cast<size_t>(offset * kv.k_dim) * size;
-    return type.encode(k, key, static_cast<size_t>(kv.k_dim), nullptr);
-  }
-  std::byte* keys = kv.k + page * kv.page_bytes + static_cast<size_t>(offset) * size;
-  for (int d = 0; d < kv.k_dim; ++d)
-    type.encode(k + d, keys + static_cast<size_t>(d * kTile) * size, 1, nullptr);
-  std::byte* values = kv.v + page * kv.page_bytes + static_cast<size_t>(offset * kv.v_dim) * size;
-  type.encode(v, values, static_cast<size_t>(kv.v_dim), nullptr);
+  KvStoreLoop<F16>::store(kv, page, offset, k, v);
 }
 
 }  // namespace r1

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "quant/half.h"
 
 namespace r1 {
 namespace {
@@ -32,20 +33,30 @@ struct Cache {
   std::vector<int32_t> pages;
   KvHead head;
 
+  static size_t bytes(DType dtype, int dim) {  // of a page of vectors
+    return static_cast<size_t>(kTile * dim / info(dtype).block * info(dtype).block_bytes);
+  }
   Cache(DType dtype, int k_dim, int v_dim, int n, std::vector<int32_t> order, bool latent = false)
       : pages(std::move(order)) {
-    const auto size = static_cast<size_t>(info(dtype).block_bytes);
-    const size_t page_bytes = static_cast<size_t>(kTile * (k_dim + (latent ? 0 : v_dim))) * size;
+    const size_t page_bytes = bytes(dtype, k_dim) + (latent ? 0 : bytes(dtype, v_dim));
     memory.assign(page_bytes * kPages, std::byte{0xff});
     head = {memory.data(),
-            latent ? nullptr : memory.data() + static_cast<size_t>(kTile * k_dim) * size,
+            latent ? nullptr : memory.data() + bytes(dtype, k_dim),
             static_cast<int64_t>(page_bytes),
             k_dim,
             v_dim,
             dtype};
-    for (int i = 0; i < n * k_dim; ++i) k.push_back(draw(1, i));
-    for (int i = 0; i < n * v_dim; ++i)
-      v.push_back(latent ? k[static_cast<size_t>(i / v_dim * k_dim + i % v_dim)] : draw(2, i));
+    for (int i = 0; i < n * k_dim; ++i) k.push_back(element(1, i, i % k_dim));
+    for (int i = 0; i < n * v_dim; ++i) {
+      v.push_back(latent ? k[static_cast<size_t>(i / v_dim * k_dim + i % v_dim)]
+                         : element(2, i, i % v_dim));
+    }
+  }
+  // Exact in every type: in Q8_0 because the largest of 32 elements makes their scale 1 / 32.
+  float element(uint64_t stream, int i, int d) const {
+    constexpr float kLargest = 127.0f / 32;
+    const float x = std::clamp(draw(stream, i), -kLargest, kLargest);
+    return head.dtype == DType::kQ8_0 && d % 32 == 7 ? std::copysign(kLargest, x) : x;
   }
   static float draw(uint64_t stream, int i) {  // exact in BF16 too
     return static_cast<float>(std::round(normal(5, stream, static_cast<uint64_t>(i)) * 32) / 32);
@@ -95,7 +106,12 @@ void attend(Attention* run, const Cache& cache, float scale, std::span<Attention
   }
 }
 
-class AttentionTest : public testing::TestWithParam<DType> {};
+class AttentionTest : public testing::TestWithParam<DType> {
+ protected:
+  static bool suits(int k_dim, int v_dim) {
+    return (k_dim | v_dim) % r1::info(GetParam()).block == 0;
+  }
+};
 
 TEST_P(AttentionTest, EveryVariantComputesTheFormula) {
   for (const auto& variant : kAttention) {
@@ -105,7 +121,10 @@ TEST_P(AttentionTest, EveryVariantComputesTheFormula) {
                                                {48, 24, false},
                                                {128, 128, false},
                                                {576, 512, true},
+                                               {96, 32, false},
+                                               {64, 32, true},
                                                {24, 16, true}}) {
+      if (!suits(k_dim, v_dim)) continue;
       Cache cache(GetParam(), k_dim, v_dim, 610, order(7), latent);
       cache.store(best(kKvStore, variant.isa));
       const float scale = 1 / std::sqrt(static_cast<float>(k_dim));
@@ -126,8 +145,12 @@ TEST_P(AttentionTest, AQueryIsTheSameAloneInCompanyAndOnOtherPages) {
   constexpr int kFirst = 245, kRows = 20, kHeads = 3;  // across the end of a span
   for (const auto& variant : kAttention) {
     if (!supported(variant.isa)) continue;
-    for (const auto& [k_dim, v_dim, latent] :
-         {std::tuple{64, 64, false}, {40, 24, false}, {64, 48, true}, {24, 8, true}}) {
+    for (const auto& [k_dim, v_dim, latent] : {std::tuple{64, 64, false},
+                                               {40, 24, false},
+                                               {64, 48, true},
+                                               {24, 8, true},
+                                               {64, 32, true}}) {
+      if (!suits(k_dim, v_dim)) continue;
       Cache cache(GetParam(), k_dim, v_dim, 270, order(3), latent),
           moved(GetParam(), k_dim, v_dim, 270, order(4), latent);
       cache.store(best(kKvStore, variant.isa));
@@ -157,6 +180,7 @@ TEST_P(AttentionTest, SpansSummedForThemselvesAndMergedAreTheSameBits) {
     if (!supported(variant.isa)) continue;
     for (const int v_dim : {64, 24, 6}) {
       constexpr int kDim = 32, kLast = 609;
+      if (!suits(kDim, v_dim)) continue;
       Cache cache(GetParam(), kDim, v_dim, kLast + 1, order(7));
       cache.store(best(kKvStore, variant.isa));
       const auto size = static_cast<size_t>(v_dim);
@@ -183,17 +207,50 @@ TEST_P(AttentionTest, SpansSummedForThemselvesAndMergedAreTheSameBits) {
 TEST_P(AttentionTest, EveryVariantStoresTheSameBits) {
   for (const auto& variant : kKvStore) {
     if (!supported(variant.isa)) continue;
-    Cache want(GetParam(), 20, 12, 40, {1, 0}), got(GetParam(), 20, 12, 40, {1, 0});
-    for (Cache* cache : {&want, &got}) {
-      for (float& x : cache->k) x *= 1.0009765f;  // no longer exact: rounding must agree
+    for (const bool latent : {false, true}) {
+      const int block = r1::info(GetParam()).block, k_dim = block == 1 ? 20 : 64;
+      const int v_dim = block == 1 ? 12 : 32;
+      Cache want(GetParam(), k_dim, v_dim, 40, {1, 0}, latent);
+      for (size_t i = 0; i < want.k.size(); ++i) {
+        want.k[i] *= 1.0009765f;  // no longer exact: rounding must agree
+        if (i % 7 == 0) want.k[i] *= 1e-6f;
+        if (i % 100 == 0) want.k[i] = i % 200 == 0 ? INFINITY : NAN;
+      }
+      std::fill_n(want.v.begin(), want.v.size() / 2, 0.0f);
+      Cache got = want;
+      got.head.k = got.memory.data();
+      if (!latent) got.head.v = got.memory.data() + (want.head.v - want.head.k);
+      want.store(kv_store_ref);
+      got.store(variant.run);
+      EXPECT_EQ(got.memory, want.memory) << name(variant.isa);
     }
-    want.store(kv_store_ref);
-    got.store(variant.run);
-    EXPECT_EQ(got.memory, want.memory) << name(variant.isa);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, AttentionTest, testing::Values(DType::kF32, DType::kF16, DType::kBF16),
+TEST(KvStore, Q8_0IsTheNearestCodeAndANumberOnlyIfAllAre) {
+  Cache cache(DType::kQ8_0, 32, 32, 32, {0}, true);  // [32 positions, 32] codes, 32 scales
+  auto* codes = reinterpret_cast<const int8_t*>(cache.memory.data());
+  auto* scales = reinterpret_cast<const uint16_t*>(codes + 32 * 32);
+  for (int i = 0; i < 32; ++i) cache.k[static_cast<size_t>(32 + i)] = 0;
+  for (int i = 0; i < 32; ++i) cache.k[static_cast<size_t>(64 + i)] = static_cast<float>(i) * 1e30f;
+  cache.k[96] = NAN;
+  cache.k[128] = -INFINITY;
+  for (int i = 160; i < 192; ++i) cache.k[static_cast<size_t>(i)] *= 0.77f;
+  cache.store(kv_store_ref);
+  EXPECT_EQ(f16_to_f32(scales[0]), 1.0f / 32);
+  for (size_t i = 0; i < 32; ++i) EXPECT_EQ(static_cast<float>(codes[i]) / 32, cache.k[i]);
+  EXPECT_EQ(f16_to_f32(scales[1]), 0);
+  EXPECT_EQ(f16_to_f32(scales[2]), 65504.0f);  // the largest there is
+  EXPECT_EQ(codes[64 + 31], 127);
+  EXPECT_TRUE(std::isnan(f16_to_f32(scales[3])));
+  EXPECT_TRUE(std::isnan(f16_to_f32(scales[4])));
+  const float step = f16_to_f32(scales[5]);
+  for (size_t i = 160; i < 192; ++i)
+    EXPECT_LE(std::fabs(static_cast<float>(codes[i]) * step - cache.k[i]), 0.502f * step);
+}
+
+INSTANTIATE_TEST_SUITE_P(, AttentionTest,
+                         testing::Values(DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0),
                          [](const auto& test) { return std::string(r1::info(test.param).name); });
 
 }  // namespace
