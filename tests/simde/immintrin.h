@@ -46,6 +46,18 @@ inline __m256 extractf32x8_ps(__m512 x, int half) {
   return halves[half];
 }
 
+// Quarters of a, then of b, two bits of `choice` each.
+inline __m512 shuffle_f32x4(__m512 a, __m512 b, unsigned choice) {
+  float from[2][16], to[16];
+  std::memcpy(from[0], &a, sizeof a);
+  std::memcpy(from[1], &b, sizeof b);
+  for (unsigned i = 0; i < 4; ++i)
+    std::memcpy(to + 4 * i, from[i / 2] + 4 * (choice >> 2 * i & 3), 16);
+  __m512 y;
+  std::memcpy(&y, to, sizeof y);
+  return y;
+}
+
 inline __m256bh cvtneps_pbh(__m512 x) {  // to nearest even; no NaN
   uint32_t bits[16];
   uint16_t halves[16];
@@ -66,6 +78,7 @@ inline __m256bh cvtneps_pbh(__m512 x) {  // to nearest even; no NaN
 #define _mm512_cvtepi32_ps r1::simde::cvtepi32_ps
 #define _mm512_cvtph_ps r1::simde::cvtph_ps
 #define _mm512_extractf32x8_ps r1::simde::extractf32x8_ps
+#define _mm512_shuffle_f32x4 r1::simde::shuffle_f32x4
 #define _mm512_cvtneps_pbh r1::simde::cvtneps_pbh
 
 // SIMDe's aliases are macros with parameters, which the comma of template arguments would part.

@@ -26,9 +26,9 @@ constexpr int kAttentionQueries = 64;  // most queries of one call
 // One head's keys and values: page p holds keys [k_dim, 32] at k + p * page_bytes, transposed so
 // that lanes are positions, and values [32, v_dim] at v + p * page_bytes. A latent head
 // (DeepSeek-V2, arXiv 2405.04434, section 2.1) stores one vector a position: page p holds keys [32,
-// k_dim], and a value is the first v_dim elements of its key. Q8_0, where
-// dimensions are multiples of 32: int8 codes where other types have elements, then the F16 scales
-// [dim / 32, 32 positions] of every 32 elements of a position.
+// k_dim], and a value is the first v_dim elements of its key. Q8_0, where dimensions are multiples
+// of 32: int8 codes where other types have elements, then the F16 scales [dim / 32, 32 positions]
+// of every 32 elements of a position.
 struct KvHead {
   std::byte* k = nullptr;
   std::byte* v = nullptr;  // null: latent

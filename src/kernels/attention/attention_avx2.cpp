@@ -46,7 +46,7 @@ struct V8 {
   R1_INLINE static float exp2(float x) { return _mm256_cvtss_f32(exp2_avx2(_mm256_set1_ps(x))); }
   R1_INLINE static float sum(Float x) { return sum_avx2(x); }
   // The sums of lanes of s[0][0], s[0][1], s[1][0] ...: pairs of vectors become one, three times.
-  R1_INLINE static Float sums(const Float (&s)[4][2]) {
+  R1_INLINE static void sums(const Float (&s)[4][2], float* to) {
     Float pair[4];
     unroll<4>([&](auto i) R1_INLINE {
       pair[i] = add(_mm256_unpacklo_ps(s[i][0], s[i][1]), _mm256_unpackhi_ps(s[i][0], s[i][1]));
@@ -56,8 +56,8 @@ struct V8 {
       four[i] = add(_mm256_shuffle_ps(pair[2 * i], pair[2 * i + 1], 0x44),
                     _mm256_shuffle_ps(pair[2 * i], pair[2 * i + 1], 0xee));
     });
-    return add(_mm256_permute2f128_ps(four[0], four[1], 0x20),
-               _mm256_permute2f128_ps(four[0], four[1], 0x31));
+    store(to, add(_mm256_permute2f128_ps(four[0], four[1], 0x20),
+                  _mm256_permute2f128_ps(four[0], four[1], 0x31)));
   }
   R1_INLINE static float max(Float x) {
     __m128 m = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));

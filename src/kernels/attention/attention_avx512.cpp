@@ -50,7 +50,7 @@ struct V16 {
   R1_INLINE static float exp2(float x) { return _mm256_cvtss_f32(exp2_avx2(_mm256_set1_ps(x))); }
   R1_INLINE static float sum(Float x) { return sum_avx2(_mm256_add_ps(low(x), high(x))); }
   // The sums of lanes of s[0][0], s[0][1], s[1][0] ...: pairs of vectors become one, four times.
-  R1_INLINE static Float sums(const Float (&s)[8][2]) {
+  R1_INLINE static void sums(const Float (&s)[8][2], float* to) {
     Float pair[8], four[4], eight[2];
     unroll<8>([&](auto i) R1_INLINE {
       pair[i] = add(_mm512_unpacklo_ps(s[i][0], s[i][1]), _mm512_unpackhi_ps(s[i][0], s[i][1]));
@@ -60,7 +60,7 @@ struct V16 {
                     _mm512_shuffle_ps(pair[2 * i], pair[2 * i + 1], 0xee));
     });
     unroll<2>([&](auto i) R1_INLINE { eight[i] = add_quarters(four[2 * i], four[2 * i + 1]); });
-    return add_quarters(eight[0], eight[1]);
+    store(to, add_quarters(eight[0], eight[1]));
   }
   R1_INLINE static Float add_quarters(Float a, Float b) {
     return add(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));

@@ -178,7 +178,7 @@ struct AttentionLoop {
         });
       }
       alignas(64) float sums[V::kLatentTogether * 2];
-      V::store(sums, V::sums(s));
+      V::sums(s, sums);
       unroll<N>([&](auto i) R1_INLINE { std::copy_n(sums + 2 * i, 2, p + i * kStride + j); });
     }
   }

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "kernels/attention/attention_loop.h"
+#include "kernels/attention/kv_store_loop.h"
 #include "kernels/exp/exp_neon.h"
 
 namespace r1 {
@@ -22,6 +23,18 @@ struct V4 {
   R1_INLINE static Float load_bf16(const std::byte* at) {
     return vreinterpretq_f32_u32(vshll_n_u16(halves(at), 16));
   }
+  R1_INLINE static Float load_i8(const std::byte* at) {
+    int32_t codes;
+    std::memcpy(&codes, at, 4);
+    const int16x8_t wide = vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(codes)));
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide)));
+  }
+  R1_INLINE static float f16(const std::byte* at) {
+    uint16_t half;
+    std::memcpy(&half, at, 2);
+    return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(half))), 0);
+  }
+  R1_INLINE static Float keep(Float x) { return x; }
   R1_INLINE static uint16x4_t halves(const std::byte* at) {
     return vreinterpret_u16_u8(vld1_u8(reinterpret_cast<const uint8_t*>(at)));
   }
@@ -33,12 +46,25 @@ struct V4 {
   R1_INLINE static Float exp2(Float x) { return exp2_neon(x); }
   R1_INLINE static float exp2(float x) { return vgetq_lane_f32(exp2_neon(vdupq_n_f32(x)), 0); }
   R1_INLINE static float sum(Float x) { return vaddvq_f32(x); }
+  // The sums of lanes of s[0][0], s[0][1], s[1][0] ...: pairs of vectors become one, twice.
+  R1_INLINE static void sums(const Float (&s)[8][2], float* to) {
+    unroll<4>([&](auto i) R1_INLINE {
+      store(to + 4 * i, vpaddq_f32(vpaddq_f32(s[2 * i][0], s[2 * i][1]),
+                                   vpaddq_f32(s[2 * i + 1][0], s[2 * i + 1][1])));
+    });
+  }
   R1_INLINE static float max(Float x) { return vmaxvq_f32(x); }
   R1_INLINE static uint32x4_t first(int n) {
     constexpr int32_t kLane[] = {0, 1, 2, 3};
     return vcltq_s32(vld1q_s32(kLane), vdupq_n_s32(n));
   }
   R1_INLINE static Float select(uint32x4_t mask, Float a, Float b) { return vbslq_f32(mask, a, b); }
+};
+
+struct F16 {
+  static uint16_t narrow(float x) {
+    return vget_lane_u16(vreinterpret_u16_f16(vcvt_f16_f32(vdupq_n_f32(x))), 0);
+  }
 };
 
 using Loop = AttentionLoop<V4>;
@@ -58,23 +84,7 @@ void attention_merge_neon(const KvHead& kv, AttentionSum& sum, float* y, const A
 }
 
 void kv_store_neon(const KvHead& kv, int32_t page, int offset, const float* k, const float* v) {
-  if (kv.latent() || kv.dtype != DType::kF16) return kv_store_ref(kv, page, offset, k, v);
-  auto* keys = reinterpret_cast<uint16_t*>(kv.k + page * kv.page_bytes) + offset;
-  auto* values = reinterpret_cast<uint16_t*>(kv.v + page * kv.page_bytes) + offset * kv.v_dim;
-  uint16_t halves[4];
-  const auto narrow = [&halves](const float* x, int n) {
-    vst1_u16(halves, vreinterpret_u16_f16(vcvt_f16_f32(load_first_neon(x, n))));
-  };
-  for (int d = 0; d < kv.k_dim; d += 4) {
-    const int n = std::min(4, kv.k_dim - d);
-    narrow(k + d, n);
-    for (int i = 0; i < n; ++i) keys[(d + i) * kAttentionTile] = halves[i];
-  }
-  for (int d = 0; d < kv.v_dim; d += 4) {
-    const int n = std::min(4, kv.v_dim - d);
-    narrow(v + d, n);
-    std::memcpy(values + d, halves, static_cast<size_t>(n) * sizeof(uint16_t));
-  }
+  KvStoreLoop<F16>::store(kv, page, offset, k, v);
 }
 
 }  // namespace r1
