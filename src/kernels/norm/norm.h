@@ -13,9 +13,11 @@ namespace r1 {
 using RmsNorm = void(const float* x, const float* w, float eps, int64_t rows, int64_t cols,
                      float* y);
 
-RmsNorm rms_norm_ref, rms_norm_avx2, rms_norm_neon;
+RmsNorm rms_norm_ref, rms_norm_avx2, rms_norm_avx512, rms_norm_neon;
 
-inline constexpr Variant<RmsNorm> kRmsNorm[] = {
-    {Isa::kRef, rms_norm_ref}, {Isa::kAvx2, rms_norm_avx2}, {Isa::kNeon, rms_norm_neon}};
+inline constexpr Variant<RmsNorm> kRmsNorm[] = {{Isa::kRef, rms_norm_ref},
+                                                {Isa::kAvx2, rms_norm_avx2},
+                                                {Isa::kAvx512, rms_norm_avx512},
+                                                {Isa::kNeon, rms_norm_neon}};
 
 }  // namespace r1

@@ -12,9 +12,11 @@ namespace r1 {
 
 using SwiGlu = void(const float* gate, const float* up, int64_t n, float* y);
 
-SwiGlu swiglu_ref, swiglu_avx2, swiglu_neon;
+SwiGlu swiglu_ref, swiglu_avx2, swiglu_avx512, swiglu_neon;
 
-inline constexpr Variant<SwiGlu> kSwiGlu[] = {
-    {Isa::kRef, swiglu_ref}, {Isa::kAvx2, swiglu_avx2}, {Isa::kNeon, swiglu_neon}};
+inline constexpr Variant<SwiGlu> kSwiGlu[] = {{Isa::kRef, swiglu_ref},
+                                              {Isa::kAvx2, swiglu_avx2},
+                                              {Isa::kAvx512, swiglu_avx512},
+                                              {Isa::kNeon, swiglu_neon}};
 
 }  // namespace r1
