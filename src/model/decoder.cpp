@@ -59,7 +59,8 @@ void Decoder::check_batch(const Batch& batch, const KvPages& kv) const {
 }
 
 RopeAngles Decoder::angles(Context& ctx, const Batch& batch) const {
-  std::vector<int32_t> positions;
+  std::pmr::vector<int32_t> positions(ctx.memory());
+  positions.reserve(batch.tokens.size());
   for (const SequenceRows& s : batch.parts) {
     for (int32_t i = 0; i < s.count; ++i) positions.push_back(s.position + i);
   }

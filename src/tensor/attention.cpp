@@ -30,13 +30,15 @@ struct Row {
 };
 
 // The rows of a batch, those of sequences with a common prefix side by side.
-std::vector<Row> rows_of(std::span<const SequenceRows> sequences) {
-  std::vector<const SequenceRows*> order;
+std::pmr::vector<Row> rows_of(Context& ctx, std::span<const SequenceRows> sequences) {
+  std::pmr::vector<const SequenceRows*> order(ctx.memory());
   for (const SequenceRows& s : sequences) order.push_back(&s);
-  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return std::ranges::lexicographical_compare(a->pages, b->pages);
+  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    const auto which = std::lexicographical_compare_three_way(a->pages.begin(), a->pages.end(),
+                                                              b->pages.begin(), b->pages.end());
+    return which == 0 ? a < b : which < 0;
   });
-  std::vector<Row> rows;
+  std::pmr::vector<Row> rows(ctx.memory());
   for (const SequenceRows* s : order) {
     for (int32_t i = 0; i < s->count; ++i) rows.push_back({s, s->first + i, s->position + i});
   }
@@ -63,9 +65,11 @@ class Attending {
         scale_(scale),
         attend_(best(kAttention, ctx.isa())),
         merge_(best(kAttentionMerge, ctx.isa())),
-        rows_(rows_of(sequences)),
+        rows_(rows_of(ctx, sequences)),
         y_(ctx.tensor(q.rows(), n_heads * kv.shape().v_dim)),
-        sums_(static_cast<size_t>(q.rows() * n_heads)) {
+        sums_(static_cast<size_t>(q.rows() * n_heads), ctx.memory()),
+        queries_(ctx.memory()),
+        items_(ctx.memory()) {
     queries_.reserve(rows_.size() * static_cast<size_t>(n_heads));  // items hold spans of it
     const int64_t group = n_heads / kv.shape().n_heads;
     const int64_t heads = std::min<int64_t>(group, kAttentionQueries);  // of an item
@@ -80,8 +84,9 @@ class Attending {
       rest = rest.subspan(n);
     }
     // The largest first, so that threads finish together.
-    std::stable_sort(items_.begin(), items_.end(),
-                     [](const Item& a, const Item& b) { return a.cost() > b.cost(); });
+    std::sort(items_.begin(), items_.end(), [](const Item& a, const Item& b) {
+      return a.cost() != b.cost() ? a.cost() > b.cost() : a.queries.data() < b.queries.data();
+    });
   }
 
   Tensor run() {
@@ -159,7 +164,7 @@ class Attending {
     const int64_t window =
         std::clamp<int64_t>(kSumFloats * ctx_.n_threads() / (n_queries * v_dim), 1, n_spans_);
     const Tensor y = ctx_.tensor(window * n_queries, v_dim);
-    std::vector<AttentionSum> sums(static_cast<size_t>(window * n_queries));
+    std::pmr::vector<AttentionSum> sums(static_cast<size_t>(window * n_queries), ctx_.memory());
     // Where the sum of a query's span is.
     const auto part = [&](const AttentionQuery& query, int64_t i, int64_t span) {
       const int64_t at = span % window * n_queries + i;
@@ -204,11 +209,11 @@ class Attending {
   const float scale_;
   Attention* const attend_;
   AttentionMerge* const merge_;
-  const std::vector<Row> rows_;
+  const std::pmr::vector<Row> rows_;
   const Tensor y_;
-  std::vector<AttentionSum> sums_;  // one of each query
-  std::vector<AttentionQuery> queries_;
-  std::vector<Item> items_;
+  std::pmr::vector<AttentionSum> sums_;  // one of each query
+  std::pmr::vector<AttentionQuery> queries_;
+  std::pmr::vector<Item> items_;
   int n_spans_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <vector>
 
 #include "base/error.h"
@@ -33,12 +34,15 @@ class Context {
   // Uninitialised memory, aligned to 64 bytes.
   Tensor tensor(int64_t rows, int64_t cols);
   std::shared_ptr<std::byte> scratch(size_t bytes);
+  // For the containers of one op, or of one step.
+  std::pmr::memory_resource* memory() { return &memory_; }
 
  private:
   Isa isa_;
   ThreadPool pool_;
   // Blocks of 2^i bytes; one that nobody else holds is free.
   std::array<std::vector<std::shared_ptr<std::byte>>, 48> blocks_;
+  std::pmr::unsynchronized_pool_resource memory_{{0, size_t{1} << 20}};
 };
 
 }  // namespace r1

@@ -14,13 +14,13 @@ namespace {
 
 constexpr ptrdiff_t kGiveBack = 1 << 20;  // bytes read before their pages are dropped
 
-// Drops the pages of a read-only file mapping that begin in [begin, end): they come back from the
-// file, or from the system's cache of it, if touched again.
+// Drops the pages of a read-only file mapping that hold [begin, end): they come back from the file,
+// or from the system's cache of it, if touched again.
 void give_back(const std::byte* begin, const std::byte* end) {
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t first = reinterpret_cast<uintptr_t>(begin) / page * page;
-  const uintptr_t last = reinterpret_cast<uintptr_t>(end) / page * page;
-  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  ::madvise(reinterpret_cast<void*>(first), reinterpret_cast<uintptr_t>(end) - first,
+            MADV_DONTNEED);
 }
 
 }  // namespace
@@ -75,12 +75,14 @@ Weight Weight::pack(Context& ctx, const StoredMatrix& stored, const MatmulKernel
           decoded ? reinterpret_cast<const std::byte*>(values.data()) : stored.row_bytes(first);
       kernel.pack(rows, n, stored.cols, memory.get() + static_cast<size_t>(g) * w.group_bytes());
       const std::byte* read = stored.row_bytes(first + n);
-      if (stored.mapped && (read - kept >= kGiveBack || g + 1 == end)) {
+      if (stored.mapped && read - kept >= kGiveBack) {
         give_back(kept, read);
         kept = read;
       }
     }
   });
+  // What is left: touching a page maps those around it too.
+  if (stored.mapped) give_back(stored.bytes, stored.row_bytes(stored.rows));
   return w;
 }
 
