@@ -58,6 +58,33 @@ inline __m512 shuffle_f32x4(__m512 a, __m512 b, unsigned choice) {
   return y;
 }
 
+inline __m512 maskz_loadu_ps(__mmask16 mask, const float* at) {
+  float lanes[16] = {};
+  for (int i = 0; i < 16; ++i) {
+    if (mask >> i & 1) lanes[i] = at[i];
+  }
+  __m512 y;
+  std::memcpy(&y, lanes, sizeof y);
+  return y;
+}
+
+inline void mask_storeu_ps(float* at, __mmask16 mask, __m512 x) {
+  float lanes[16];
+  std::memcpy(lanes, &x, sizeof x);
+  for (int i = 0; i < 16; ++i) {
+    if (mask >> i & 1) at[i] = lanes[i];
+  }
+}
+
+inline float reduce_add_ps(__m512 x) {  // halves upon halves
+  float lanes[16];
+  std::memcpy(lanes, &x, sizeof x);
+  for (int n = 8; n > 0; n /= 2) {
+    for (int i = 0; i < n; ++i) lanes[i] += lanes[i + n];
+  }
+  return lanes[0];
+}
+
 inline __m256bh cvtneps_pbh(__m512 x) {  // to nearest even; no NaN
   uint32_t bits[16];
   uint16_t halves[16];
@@ -79,6 +106,9 @@ inline __m256bh cvtneps_pbh(__m512 x) {  // to nearest even; no NaN
 #define _mm512_cvtph_ps r1::simde::cvtph_ps
 #define _mm512_extractf32x8_ps r1::simde::extractf32x8_ps
 #define _mm512_shuffle_f32x4 r1::simde::shuffle_f32x4
+#define _mm512_maskz_loadu_ps r1::simde::maskz_loadu_ps
+#define _mm512_mask_storeu_ps r1::simde::mask_storeu_ps
+#define _mm512_reduce_add_ps r1::simde::reduce_add_ps
 #define _mm512_cvtneps_pbh r1::simde::cvtneps_pbh
 
 // SIMDe's aliases are macros with parameters, which the comma of template arguments would part.
