@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pty.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -62,6 +63,7 @@ inline int exit_code(int status) {
 struct Finished {
   int code = -1;
   std::string out, err;
+  int64_t peak_bytes = 0;  // resident, at most
 };
 
 // interrupt_after: SIGINT is sent once standard output holds so many bytes.
@@ -115,8 +117,10 @@ inline Finished run_r1(const std::vector<std::string>& args, std::string_view in
   }
   if (fds[0].fd >= 0) ::close(fds[0].fd);
   int status = 0;
-  ::waitpid(child, &status, 0);
+  rusage usage{};
+  ::wait4(child, &status, 0, &usage);
   finished.code = exit_code(status);
+  finished.peak_bytes = int64_t{usage.ru_maxrss} * 1024;
   return finished;
 }
 
