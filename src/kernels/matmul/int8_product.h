@@ -20,9 +20,8 @@ struct Int8Product {
   static constexpr DType type = Set::kType;
   static constexpr Format f = Set::f;
   static constexpr int kRows = Set::kRows;
-  static constexpr int kTokens = 64;  // tokens that share the unpacking of a chunk
-  static constexpr int kAhead =
-      12288;  // bytes that weights are prefetched before use: into the next rows
+  static constexpr int kTokens = 64;       // tokens that share the unpacking of a chunk
+  static constexpr int64_t kAhead = 4096;  // bytes that codes are prefetched before use
   static constexpr int kChunks = f.block / 32;
   static constexpr int kSubsInChunk = 32 / f.sub;
   using Packed = Planes<type, kRows, Set::kIsa>;
@@ -120,6 +119,10 @@ struct Int8Product {
     const size_t stride = X::bytes(cols), group = Packed::bytes(cols);
     const int64_t x_scales = X::scales_at(cols), x_sums = X::sums_at(cols);
     const uint8_t* scales = chunk + Packed::scales_at(cols);
+    // The codes of the next G groups are prefetched after these, their scales a group before use.
+    const int64_t n_codes = Packed::scales_at(cols), next = static_cast<int64_t>(group) * G;
+    const int64_t ahead = kAhead < n_codes ? kAhead : n_codes;
+    const uint8_t* const last = chunk + n_codes - ahead;
     Float sum[kMost][G];
     Int dots[kMost][G];
     each([&](auto t, auto size) R1_INLINE {
@@ -136,7 +139,7 @@ struct Int8Product {
                                      token + x_sums + X::kSumBytes * Packed::kSubs * b);
       };
       unroll<G>([&](auto g)
-                    R1_INLINE { prefetch<Packed::kBlockBytes>(scales + group * g + kAhead); });
+                    R1_INLINE { prefetch<Packed::kBlockBytes>(scales + group * g + next); });
       if constexpr (f.block == 32) load_block();
       if constexpr (f.block == 256) {
         each([&](auto t, auto size) R1_INLINE {
@@ -144,8 +147,8 @@ struct Int8Product {
         });
       }
       for (int64_t c = b * kChunks; c < (b + 1) * kChunks; ++c, chunk += Packed::kChunkBytes) {
-        unroll<G>([&](auto g)
-                      R1_INLINE { prefetch<Packed::kChunkBytes>(chunk + group * g + kAhead); });
+        const int64_t to = chunk < last ? ahead : ahead + next - n_codes;
+        unroll<G>([&](auto g) R1_INLINE { prefetch<Packed::kChunkBytes>(chunk + group * g + to); });
         unroll<Set::kParts>([&](auto part) R1_INLINE {
           constexpr bool kFirst = f.block == 32 && part == 0;
           constexpr bool kLast = f.block == 32 && part == Set::kParts - 1;
