@@ -17,6 +17,7 @@ struct Decoded {
   static constexpr Format f = Set::f;
   static constexpr int kRows = V::kRows;
   static constexpr int kTile = 64;  // of 4 row groups: a part of the first-level cache
+  static constexpr bool kDecoded = true;
   static_assert(kRows == Set::kRows);
   using Packed = Planes<kType, kRows, Set::kIsa>;
 

@@ -51,6 +51,7 @@ struct Interleaved {
   static constexpr DType kType = type;
   static constexpr size_t kRows = V::kRows;
   static constexpr int kTile = V::kTile;
+  static constexpr bool kDecoded = false;
 
   static size_t bytes(int64_t cols) {
     const auto n_steps = static_cast<size_t>((cols + Steps::kElements - 1) / Steps::kElements);
@@ -82,6 +83,7 @@ struct Stored {
   using Steps = F32Steps<V>;
   static constexpr DType kType = type;
   static constexpr int kTile = V::kTile;
+  static constexpr bool kDecoded = true;
 
   static size_t row_bytes(int64_t cols) {
     return static_cast<size_t>(cols / info(type).block * info(type).block_bytes);
@@ -110,21 +112,29 @@ template <class V, class Steps>
 struct FloatSums {
   using Float = typename V::Float;
   static constexpr int kRows = V::kRows;
-  static constexpr int kAhead = 8192;  // bytes that weights are prefetched before use
 
-  // sums [N][G][kRows] += tiles [G][n_steps][kRows] x tokens, `stride` bytes apart.
+  // Tiles [G][n_steps][kRows] of row groups. From step `last` on the weights prefetched are not
+  // those kAhead bytes on, which belong to another of these groups, but those `beyond` them.
+  struct Tiles {
+    static constexpr int64_t kAhead = 2048;
+
+    const std::byte* const* at;
+    int64_t n_steps, last, beyond;
+  };
+
+  // sums [N][G][kRows] += tiles x tokens, `stride` bytes apart.
   template <int G, int N>
-  static void add_some(const std::byte* const* tiles, int64_t n_steps, const std::byte* x,
-                       int64_t stride, float* sums) {
+  static void add_some(const Tiles& tiles, const std::byte* x, int64_t stride, float* sums) {
     Float sum[N][G];
     unroll<N>([&](auto t) R1_INLINE {
       unroll<G>([&](auto g) R1_INLINE { sum[t][g] = V::load(sums + kRows * (G * t + g)); });
     });
-    for (int64_t s = 0; s < n_steps; ++s, x += Steps::kActivationBytes) {
+    for (int64_t s = 0; s < tiles.n_steps; ++s, x += Steps::kActivationBytes) {
+      const int64_t ahead = Tiles::kAhead + (s < tiles.last ? 0 : tiles.beyond);
       decltype(Steps::load(x)) w[G];
       unroll<G>([&](auto g) R1_INLINE {
-        const std::byte* at = tiles[g] + kRows * Steps::kWeightBytes * s;
-        __builtin_prefetch(at + kAhead);
+        const std::byte* at = tiles.at[g] + kRows * Steps::kWeightBytes * s;
+        __builtin_prefetch(at + ahead);
         w[g] = Steps::load(at);
       });
       unroll<N>([&](auto t) R1_INLINE {
@@ -140,14 +150,13 @@ struct FloatSums {
 
   // The same for any number of tokens.
   template <int G>
-  static void add(const std::byte* const* tiles, int64_t n_steps, const std::byte* x,
-                  int64_t stride, int n_tokens, float* sums) {
+  static void add(const Tiles& tiles, const std::byte* x, int64_t stride, int n_tokens,
+                  float* sums) {
     constexpr int kMost = G > 2 ? V::kFew : V::kColumn;
     for (int t = 0; t < n_tokens; t += kMost) {
       const int n = n_tokens - t < kMost ? n_tokens - t : kMost;
       unroll<kMost>([&](auto i) {
-        if (n == i + 1)
-          add_some<G, i + 1>(tiles, n_steps, x + stride * t, stride, sums + kRows * G * t);
+        if (n == i + 1) add_some<G, i + 1>(tiles, x + stride * t, stride, sums + kRows * G * t);
       });
     }
   }
@@ -171,7 +180,8 @@ struct FloatProduct {
   static void multiply_groups(const std::byte* packed, int64_t n_rows, int64_t cols,
                               const std::byte* x, int n, float* y, int64_t y_stride) {
     const auto stride = static_cast<int64_t>(activation_bytes(cols));
-    alignas(64) float sums[kTokens * G * kRows] = {};
+    alignas(64) float sums[kTokens * G * kRows];
+    std::memset(sums, 0, sizeof(float) * G * kRows * static_cast<size_t>(n));
     alignas(64) float scratch[G][kTile * kRows];
     for (int64_t k = 0; k < cols;
          k += kTile, x += kTile / Steps::kElements * Steps::kActivationBytes) {
@@ -181,7 +191,12 @@ struct FloatProduct {
       for (size_t g = 0; g < G; ++g) {
         tiles[g] = Weights::tile(packed + Weights::bytes(cols) * g, cols, k, width, scratch[g]);
       }
-      FloatSums<V, Steps>::template add<G>(tiles, n_steps, x, stride, n, sums);
+      using Sums = FloatSums<V, Steps>;
+      constexpr int64_t kStepBytes = kRows * Steps::kWeightBytes;
+      const auto group = static_cast<int64_t>(Weights::bytes(cols));
+      const int64_t left = group / kStepBytes - k / Steps::kElements;  // steps of the group
+      const int64_t last = Weights::kDecoded ? n_steps : left - Sums::Tiles::kAhead / kStepBytes;
+      Sums::template add<G>({tiles, n_steps, last, group * (G - 1)}, x, stride, n, sums);
     }
     for (int t = 0; t < n; ++t) {
       std::memcpy(y + t * y_stride, sums + kRows * G * t, static_cast<size_t>(n_rows) * 4);
