@@ -158,7 +158,7 @@ TEST(Speculation, NeverChangesWhatIsSaid) {
   const auto want = run(jobs, nullptr, {});
   const auto truth = answers(jobs, want);
   for (const bool always : {true, false}) {
-    for (const uint64_t wrong_every : {0, 1, 2, 5}) {
+    for (const uint64_t wrong_every : std::vector<uint64_t>{0, 1, 2, 5}) {
       for (const int64_t step_tokens : {7, 64, 512}) {
         SCOPED_TRACE(fmt::format("always {}, wrong {}, step {}", always, wrong_every, step_tokens));
         const BatcherOptions options{

@@ -130,6 +130,17 @@ TEST(Commands, BenchMeasuresAModel) {
   EXPECT_FALSE(json::parse(r.out)["results"].empty());
 }
 
+TEST(Commands, BenchMeasuresSpeculation) {
+  const Finished r = run_r1({"bench", stories(), "--prefill", "0", "--decode", "20", "--depth", "0",
+                             "--batch", "1", "--repeat", "1", "--speculate", "--json"});
+  ASSERT_EQ(r.code, 0) << r.err;
+  const json results = json::parse(r.out)["results"];
+  ASSERT_EQ(results.size(), 3u);
+  EXPECT_EQ(results[1]["test"], "lookup replayed");
+  EXPECT_EQ(results[2]["test"], "lookup new");
+  for (const auto i : {1, 2}) EXPECT_GT(results[i]["speedup"].get<double>(), 0);
+}
+
 TEST(Commands, SynthesizedModelsRun) {
   const TemporaryFolder folder;
   const Finished r = run_r1({"synth", "tiny", folder / "tiny.gguf"});

@@ -95,6 +95,19 @@ TEST(Run, StopStringsEndTheAnswer) {
   EXPECT_EQ(j["answer"].get<std::string>().find("there"), std::string::npos);
 }
 
+TEST(Run, WhoeverGuessesTheTextIsTheSame) {
+  const auto say = [](const std::string& speculate) {
+    const Finished r = run_r1({"run", stories(), "Once upon a time", "--seed", "4", "--max-tokens",
+                               "80", "--speculate", speculate, "--draft-length", "5"});
+    EXPECT_EQ(r.code, 0) << r.err;
+    return r.out;
+  };
+  const std::string plain = say("off");
+  EXPECT_FALSE(plain.empty());
+  EXPECT_EQ(say("lookup"), plain);
+  EXPECT_EQ(say("draft=" + stories()), plain);
+}
+
 TEST(Run, VerboseTellsRatesAndSeed) {
   const Finished r =
       run_r1({"run", stories(), "Once", "--verbose", "--seed", "5", "--max-tokens", "5"});
@@ -110,10 +123,11 @@ TEST(Run, TheDefaultModelIsTheOneInTheRepository) {
 
 TEST(Run, BadValuesAreWrongUsage) {
   const std::vector<std::vector<std::string>> bad = {
-      {"--top-p", "1.5"},    {"--temperature", "-1"}, {"--top-k", "x"},   {"--kv", "q8"},
-      {"--think", "maybe"},  {"--memory", "8Q"},      {"--context", "0"}, {"--threads", "-3"},
-      {"--max-tokens", "0"}, {"--logit-bias", "x=1"}, {"--seed", "1e3"},  {"--compute", "gpu"},
-      {"--stop", ""}};
+      {"--top-p", "1.5"},      {"--temperature", "-1"},   {"--top-k", "x"},
+      {"--kv", "q8"},          {"--think", "maybe"},      {"--memory", "8Q"},
+      {"--context", "0"},      {"--threads", "-3"},       {"--max-tokens", "0"},
+      {"--logit-bias", "x=1"}, {"--seed", "1e3"},         {"--compute", "gpu"},
+      {"--stop", ""},          {"--speculate", "draft="}, {"--draft-length", "33"}};
   for (const auto& flag : bad) {
     const Finished r = run_r1({"run", stories(), "hi", flag[0], flag[1]});
     EXPECT_EQ(r.code, 2) << flag[0];
