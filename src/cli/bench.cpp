@@ -31,7 +31,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Options {
-  std::string model, compute = "auto", kv = "f16";
+  std::string model, compute = "auto", kv = "f16", mla = "absorbed";
   int64_t prefill = 512, decode = 128;
   std::vector<int64_t> depths = {0, 4096}, batches = {1, 8, 32};
   int64_t serve = 0, group = 16;
@@ -206,6 +206,7 @@ Result<void> bench_model(const Options& o, Context& ctx) {
   std::optional<Progress> loading;
   LoadOptions options;
   options.compute = o.compute == "f32" ? Compute::kF32 : Compute::kFast;
+  options.mla = o.mla == "plain" ? MlaForm::kPlain : MlaForm::kAbsorbed;
   options.progress = [&](uint64_t done, uint64_t total) {
     if (!loading) loading.emplace("weights", total);
     loading->update(done);
@@ -306,6 +307,9 @@ Run declare_bench(CLI::App& app) {
       ->capture_default_str();
   app.add_flag("--speculate", o->speculate,
                "also decode with prompt lookup: text said before, and new text");
+  app.add_option("--mla", o->mla, "form of latent attention (DeepSeek)")
+      ->check(CLI::IsMember({"absorbed", "plain"}))
+      ->capture_default_str();
   app.add_flag("--json", o->json, "print JSON");
   app.add_flag("--machine", o->machine, "measure the machine alone");
   return [o] { return run(*o); };

@@ -113,6 +113,11 @@ Result<void> check(const Config& c, const WeightFile& file) {
   if (n_tensors == 0) return error("the checkpoint holds a configuration but no weights");
   if (c.n_layers < 1 || c.n_layers > n_tensors)
     return error("{} layers in a file of {} tensors", c.n_layers, n_tensors);
+  if (file.container() == Container::kSafetensors && c.moe.n_routed_experts > 0 &&
+      (c.n_layers - c.moe.n_dense_layers) / c.moe.layer_freq > n_tensors / c.moe.n_routed_experts) {
+    return error("{} experts in each of {} layers in a file of {} tensors", c.moe.n_routed_experts,
+                 c.n_layers, n_tensors);
+  }
   const std::pair<const char*, int64_t> sizes[] = {
       {"hidden size", c.dim},
       {"feed-forward size", c.inter_dim},

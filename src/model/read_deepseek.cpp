@@ -98,6 +98,8 @@ void check_gate(Reader& r, const MoeConfig& m) {
   if (m.n_shared_experts < 0 || m.n_shared_experts > kMostExperts)
     return r.fail(
         error("{} shared experts: it must be in [0, {}]", m.n_shared_experts, kMostExperts));
+  if (m.n_dense_layers < 0)
+    return r.fail(error("{} dense layers before the others", m.n_dense_layers));
   if (m.layer_freq < 1)
     return r.fail(error("moe_layer_freq {}: it must be at least 1", m.layer_freq));
 }

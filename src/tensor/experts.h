@@ -12,7 +12,7 @@
 
 namespace r1 {
 
-// down(silu(gate x) * up x).
+// down(silu(gate x) * up x). All experts of a layer are of one shape and of the same types.
 struct Expert {
   Weight gate, up, down;  // 2 x [inter, dim], [dim, inter]
 };

@@ -14,7 +14,7 @@ namespace r1 {
 struct Routing {
   int64_t n_used = 0;
   std::vector<int32_t> experts;  // [T, n_used]
-  std::vector<float> weights;    // [T, n_used]
+  Tensor weights;                // [T, n_used]
 };
 
 // logits [T, n_experts], bias [1, n_experts] or none.

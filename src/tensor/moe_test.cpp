@@ -102,7 +102,7 @@ TEST(Moe, IsTheSumOfTheChosenExperts) {
       };
       for (size_t k = 0; k < kUsed; ++k) {
         const size_t i = static_cast<size_t>(t) * kUsed + k;
-        add(all[static_cast<size_t>(r.experts[i])], r.weights[i]);
+        add(all[static_cast<size_t>(r.experts[i])], r.weights.data()[i]);
       }
       add(m.shared, 1);
       for (int64_t d = 0; d < kDim; ++d)
@@ -126,11 +126,9 @@ TEST(Moe, ATokensBitsDependOnNothingElse) {
     }
     for (const int32_t t : {0, 77, 149}) {
       const int32_t row[] = {t};
-      Routing alone{kUsed, {}, {}};
-      for (size_t k = 0; k < kUsed; ++k) {
+      Routing alone{kUsed, {}, rows(two, r.weights, row)};
+      for (size_t k = 0; k < kUsed; ++k)
         alone.experts.push_back(r.experts[static_cast<size_t>(t) * kUsed + k]);
-        alone.weights.push_back(r.weights[static_cast<size_t>(t) * kUsed + k]);
-      }
       const auto y =
           values_of(mix_experts(two, rows(two, x, row), alone, *m.experts(two), m.shared));
       EXPECT_EQ(y, std::vector<float>(want.begin() + t * kDim, want.begin() + (t + 1) * kDim));

@@ -26,7 +26,8 @@ std::vector<Item> split(std::span<const Product> products, int n_threads) {
   const int64_t most = std::max(kLeastWork, total / (n_threads * kItemsPerThread));
   std::vector<Item> items;
   for (const Product& p : products) {
-    const int64_t n = std::max<int64_t>(1, most / cost(p));
+    int64_t n = std::max<int64_t>(1, most / cost(p));
+    if (p.n_tokens > 1) n = (n + 1) / 2 * 2;  // kernels share activations between two groups
     for (int64_t g = 0; g < p.w->n_groups(); g += n)
       items.push_back({&p, g, std::min(g + n, p.w->n_groups())});
   }

@@ -5,6 +5,7 @@
 #include "format/hf_config.h"
 #include "format/summary.h"
 #include "format/weight_file.h"
+#include "model/model.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
@@ -21,5 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto summary = r1::summarize(*file); summary && summary->parameters) {
     R1_CHECK(summary->parameters->active <= summary->parameters->total);
   }
+  static r1::Context ctx(r1::Isa::kRef, 1);
+  if (const auto model = r1::Model::load(*file, {}, ctx); !model)
+    R1_CHECK(!model.error().message.empty());
   return 0;
 }

@@ -4,6 +4,7 @@
 #include "format/gguf_split.h"
 #include "format/summary.h"
 #include "format/weight_file.h"
+#include "model/model.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto file = r1::WeightFile::from_memory("fuzz.gguf", std::as_bytes(std::span(data, size)));
@@ -25,5 +26,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   volatile uint64_t kept = sum;  // so that nothing of the above is optimized away
   (void)kept;
+  static r1::Context ctx(r1::Isa::kRef, 1);
+  if (const auto model = r1::Model::load(*file, {}, ctx); !model)
+    R1_CHECK(!model.error().message.empty());
   return 0;
 }

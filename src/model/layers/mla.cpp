@@ -35,18 +35,16 @@ Tensor mla(Context& ctx, const Config& c, MlaForm form, const MlaWeights& l, con
   const int64_t n = c.n_heads, d_nope = c.mla.qk_nope_head_dim, d_rope = c.mla.qk_rope_head_dim;
   const int64_t rank = c.mla.kv_lora_rank;
 
-  Tensor q;  // [T, n * (d_nope + d_rope)]
-  if (c.mla.q_lora_rank > 0) {
-    const Tensor c_q = rms_norm(ctx, linear(ctx, h, l.wq_a), l.q_norm, c.norm_eps);  // (6)
-    q = linear(ctx, c_q, l.wq_b);
-  } else {
-    q = linear(ctx, h, l.wq);
-  }
+  // (1), (3), and (6) or, where queries are not compressed, (7) and (8): one meeting of h.
+  const bool compressed = c.mla.q_lora_rank > 0;
+  const auto [latent, down] = linear(ctx, h, {{l.wkv_a, {}}, {compressed ? l.wq_a : l.wq, {}}});
+  const Tensor q = compressed ? linear(ctx, rms_norm(ctx, down, l.q_norm, c.norm_eps), l.wq_b)
+                              : down;                       // [T, n * (d_nope + d_rope)]
   Tensor q_c = slice_heads(ctx, q, c.head_dim, 0, d_nope);  // (7) [T, n * d_nope]
   const Tensor q_r = rope(ctx, slice_heads(ctx, q, c.head_dim, d_nope, d_rope), kv.angles,
                           d_rope);  // (8) [T, n * d_rope]
 
-  const Tensor latent = linear(ctx, h, l.wkv_a);  // [T, rank + d_rope]
+  // latent [T, rank + d_rope]
   const Tensor c_kv = rms_norm(ctx, slice_heads(ctx, latent, rank + d_rope, 0, rank), l.kv_norm,
                                c.norm_eps);  // (1) [T, rank]
   const Tensor k_r = rope(ctx, slice_heads(ctx, latent, rank + d_rope, rank, d_rope), kv.angles,

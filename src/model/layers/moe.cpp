@@ -23,6 +23,19 @@ struct Stored {
   StoredMatrix gate, up, down;
   std::vector<StoredExpert> experts;
 
+  // The product of a layer's experts is one op: they are of one type.
+  Result<void> check() const {
+    for (const StoredExpert& e : experts) {
+      const StoredExpert& f = experts.front();
+      if (e.gate.dtype == f.gate.dtype && e.up.dtype == f.up.dtype && e.down.dtype == f.down.dtype)
+        continue;
+      return error("the experts of a layer are of different types: {} and {}, {} and {}, {} and {}",
+                   info(f.gate.dtype).name, info(e.gate.dtype).name, info(f.up.dtype).name,
+                   info(e.up.dtype).name, info(f.down.dtype).name, info(e.down.dtype).name);
+    }
+    return {};
+  }
+
   void unstack() {
     const auto n = std::ssize(experts);
     for (int64_t e = 0; e < n; ++e) {
@@ -66,6 +79,7 @@ void bind(Binder& b, MoeWeights& l, const Config& c) {
   b.then([&l, stored, gguf = b.gguf(),
           compute = b.options().compute](Context& ctx) -> Result<uint64_t> {
     if (gguf) stored->unstack();
+    R1_DO(stored->check());
     R1_TRY(l.experts, resident_experts(ctx, compute, stored->experts));
     return l.experts->resident_bytes();
   });
