@@ -31,6 +31,9 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Lets go of the whole pages within a part of a MappedFile; touched again they are read again.
+void drop_pages(std::span<const std::byte> mapped);
+
 // Streams into a temporary beside `path`; commit() makes it durable and gives it its name. Without
 // commit nothing is left behind.
 class AtomicFile {

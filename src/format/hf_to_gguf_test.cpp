@@ -4,6 +4,9 @@
 #include <cmath>
 
 #include "format/gguf_tokenizer.h"
+#include "format/model_shape.h"
+#include "format/parameters.h"
+#include "format/quantize.h"
 #include "format/safetensors_writer.h"
 #include "format/test_bytes.h"
 #include "tests/support/test_data.h"
@@ -148,10 +151,91 @@ TEST(HfToGguf, SaysWhatItCannotConvert) {
   EXPECT_SAYS(refused(R"(, "rope_scaling": {"rope_type": "llama3", "factor": 2})"),
               "no rope_scaling.low_freq_factor");
   EXPECT_SAYS(refused(R"(, "hidden_act": "gelu")"), "hidden_act 'gelu'");
+}
+
+std::vector<float> values(const TensorInfo& t, int64_t cols, int64_t begin, int64_t end) {
+  std::vector<float> values(static_cast<size_t>((end - begin) * cols));
+  const int64_t row_bytes = cols * info(t.dtype).block_bytes;
+  info(t.dtype).decode(t.bytes.data() + begin * row_bytes, values.data(), values.size());
+  return values;
+}
+
+TEST(HfToGguf, DeepSeekSplitsKeysFromValuesAndStacksExperts) {
   R1_TEST_DATA(path, "golden/deepseek_v3");
   const auto file = WeightFile::open(path);
   ASSERT_TRUE(file) << message(file);
-  EXPECT_SAYS(message(hf_to_gguf(*file)), "model_type 'deepseek_v3' cannot be converted");
+  const auto c = hf_to_gguf(*file);
+  ASSERT_TRUE(c) << message(c);
+  const ModelShape shape = *read_shape(*file);
+  EXPECT_EQ(c->tensors.size(), shape_tensors(shape).size());
+
+  constexpr int64_t kHeads = 4, kNope = 32, kValue = 32, kRank = 64;
+  const TensorInfo* kv_b = file->find("model.layers.2.self_attn.kv_b_proj.weight");
+  const auto k = rows(*find(*c, "blk.2.attn_k_b.weight"));  // [heads, rank, nope]
+  const auto v = rows(*find(*c, "blk.2.attn_v_b.weight"));  // [heads, value, rank]
+  for (int64_t h = 0; h < kHeads; ++h) {
+    const int64_t first = h * (kNope + kValue);
+    const auto keys = values(*kv_b, kRank, first, first + kNope);
+    for (int64_t r = 0; r < kRank; ++r)
+      for (int64_t j = 0; j < kNope; ++j)
+        ASSERT_EQ(k[static_cast<size_t>((h * kRank + r) * kNope + j)],
+                  keys[static_cast<size_t>(j * kRank + r)]);
+    const auto head = values(*kv_b, kRank, first + kNope, first + kNope + kValue);
+    EXPECT_TRUE(std::equal(head.begin(), head.end(), v.begin() + h * kValue * kRank));
+  }
+  // Any piece alone is what the whole has there.
+  std::vector<float> piece(static_cast<size_t>(50 * kNope));
+  find(*c, "blk.2.attn_k_b.weight")->read_rows(40, 90, piece.data());
+  EXPECT_TRUE(std::equal(piece.begin(), piece.end(), k.begin() + 40 * kNope));
+
+  const SourceTensor& down = *find(*c, "blk.1.ffn_down_exps.weight");
+  EXPECT_EQ(down.shape, (std::vector<int64_t>{16, 160, 64}));
+  const TensorInfo* expert = file->find("model.layers.1.mlp.experts.11.down_proj.weight");
+  std::vector<float> eleventh(160 * 64);
+  down.read_rows(11 * 160, 12 * 160, eleventh.data());
+  EXPECT_EQ(eleventh, values(*expert, 64, 0, 160));
+
+  EXPECT_EQ(std::get<uint32_t>(*find_key(c->metadata, "deepseek2.block_count")), 5u);
+  EXPECT_EQ(std::get<uint32_t>(*find_key(c->metadata, "deepseek2.nextn_predict_layers")), 1u);
+  EXPECT_EQ(std::get<uint32_t>(*find_key(c->metadata, "deepseek2.expert_group_count")), 4u);
+  EXPECT_EQ(std::get<uint32_t>(*find_key(c->metadata, "deepseek2.expert_gating_func")), 2u);
+  EXPECT_EQ(std::get<float>(*find_key(c->metadata, "deepseek2.rope.scaling.yarn_log_multiplier")),
+            0.1f);
+  EXPECT_EQ(find(*c, "blk.4.nextn.eh_proj.weight")->shape, (std::vector<int64_t>{160, 320}));
+}
+
+TEST(HfToGguf, EveryDeepSeekKindIsReadBackAlike) {
+  for (const char* name : {"golden/deepseek_v3", "golden/deepseek_v3_fp8",
+                           "golden/deepseek_v3_no_q_lora", "golden/deepseek_v2_lite"}) {
+    SCOPED_TRACE(name);
+    R1_TEST_DATA(path, name);
+    const auto file = WeightFile::open(path);
+    ASSERT_TRUE(file) << message(file);
+    const TemporaryFolder folder;
+    ThreadPool threads(1);
+    const auto written = quantize(*file, folder.path("x.gguf"), **find_mix("f32"), threads,
+                                  [](uint64_t, uint64_t) {});
+    ASSERT_TRUE(written) << message(written);
+    const auto gguf = WeightFile::open(folder.path("x.gguf"));
+    ASSERT_TRUE(gguf) << message(gguf);
+    const auto before = read_shape(*file), after = read_shape(*gguf);
+    ASSERT_TRUE(before && after) << message(before) << message(after);
+    EXPECT_EQ(after->n_layers, before->n_layers);
+    EXPECT_EQ(after->head_dim, before->head_dim);
+    const DeepSeekShape &a = *before->deepseek, &b = *after->deepseek;
+    EXPECT_EQ(b.q_lora_rank, a.q_lora_rank);
+    EXPECT_EQ(b.qk_nope_head_dim, a.qk_nope_head_dim);
+    EXPECT_EQ(b.v_head_dim, a.v_head_dim);
+    EXPECT_EQ(b.n_expert_groups, a.n_expert_groups);
+    EXPECT_EQ(b.n_limited_groups, a.n_limited_groups);
+    EXPECT_EQ(b.sigmoid, a.sigmoid);
+    EXPECT_EQ(b.score_bias, a.score_bias);
+    EXPECT_EQ(b.norm_weights, a.norm_weights);
+    EXPECT_EQ(b.route_scale, a.route_scale);
+    EXPECT_EQ(b.n_mtp_layers, a.n_mtp_layers);
+    EXPECT_EQ(count_parameters(*gguf)->total, count_parameters(*file)->total);
+    EXPECT_EQ(count_parameters(*gguf)->active, count_parameters(*file)->active);
+  }
 }
 
 TEST(GgufTokenizer, EveryFamily) {

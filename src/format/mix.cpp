@@ -21,6 +21,15 @@ constexpr std::array kMixes = {
     Mix{"q4_k_m", 15, kQ4_K, kQ6_K, kQ6_K, "4-bit, sensitive tensors 6-bit: the usual choice"},
     Mix{"q4_1", 3, kQ4_1, kQ6_K, kQ4_1, "4-bit, steps and offsets"},
     Mix{"q4_0", 2, kQ4_0, kQ6_K, kQ4_0, "4-bit, steps"},
+    Mix{"q3_k_m", 12, kQ3_K, kQ6_K, kQ4_K, "3-bit, sensitive tensors 4- and 5-bit"},
+    Mix{"q2_k", 10, kQ2_K, kQ6_K, kQ3_K,
+        "2-bit, sensitive tensors 3-bit: for what else would not fit"},
+};
+
+constexpr std::array kCommonMixes = {
+    kMixes[1],  kMixes[3],  kMixes[4],
+    kMixes[5],  kMixes[8],  Mix{"iq4_xs", 30, kIQ4_XS, kQ6_K, kQ5_K, "4-bit on an uneven grid"},
+    kMixes[11], kMixes[12],
 };
 
 bool contains(std::string_view text, std::string_view part) {
@@ -46,22 +55,59 @@ bool stays_f32(std::string_view name, std::span<const int64_t> shape) {
          contains(name, "ffn_gate_inp.weight") || contains(name, "rope_freqs");
 }
 
+// The types of the three kinds of tensor that most mixes treat by themselves.
+DType attn_v_type(const Mix& mix, const MixModel& model, int64_t layer) {
+  switch (mix.base) {
+    case kQ2_K:
+      return model.gqa >= 4 ? kQ4_K : kQ3_K;
+    case kQ3_K:
+      return layer < 2 ? kQ5_K : kQ4_K;
+    case kIQ4_XS:
+      return model.gqa >= 4 ? kQ5_K : mix.base;
+    default:
+      return needs_more(layer, model.n_layers) ? mix.more : mix.base;
+  }
+}
+
+DType ffn_down_type(const Mix& mix, const MixModel& model, int64_t layer) {
+  switch (mix.base) {
+    case kQ2_K:
+      return kQ3_K;
+    case kQ3_K:
+      return layer < model.n_layers / 16 ? kQ5_K : kQ4_K;
+    case kIQ4_XS:
+      return layer < model.n_layers / 8 ? kQ5_K : mix.base;
+    default:
+      return needs_more(layer, model.n_layers) ? mix.more : mix.base;
+  }
+}
+
 DType wanted_type(const Mix& mix, const MixModel& model, std::string_view name,
                   std::span<const int64_t> shape) {
   if (stays_f32(name, shape)) return kF32;
   if (name == "output.weight" || (model.tied && name == "token_embd.weight")) return mix.output;
   const int64_t layer = layer_of(name);
   if (layer < 0) return mix.base;
-  const bool attn_v = name.ends_with(".attn_v.weight") || name.ends_with(".attn_kv_b.weight");
-  const bool ffn_down = contains(name, ".ffn_down");
-  if ((attn_v || ffn_down) && needs_more(layer, model.n_layers)) return mix.more;
-  // The 70B Llama: eight heads share one value projection, so it is small and worth more bits.
-  if (attn_v && model.n_layers == 80 && mix.base == kQ4_K) return kQ5_K;
+  if (name.ends_with(".attn_v.weight") || name.ends_with(".attn_kv_b.weight")) {
+    const DType type = attn_v_type(mix, model, layer);
+    // The 70B Llama: eight heads share one value projection, so it is small and worth more bits.
+    return model.n_layers == 80 && (type == kQ4_K || type == kQ3_K) ? kQ5_K : type;
+  }
+  if (contains(name, ".ffn_down")) return ffn_down_type(mix, model, layer);
+  // Q2_K's attn_output gets Q3_K, Q3_K's Q4_K.
+  if (name.ends_with(".attn_output.weight") && (mix.base == kQ2_K || mix.base == kQ3_K))
+    return mix.more;
   return mix.base;
 }
 
+// For rows that are no multiple of the block; llama.cpp takes IQ4_NL, as large as Q4_0, for the
+// smallest.
 DType next_wider(DType type) {
   switch (type) {
+    case kQ2_K:
+    case kQ3_K:
+    case kIQ4_XS:
+      return kQ4_0;
     case kQ4_K:
       return kQ5_0;
     case kQ5_K:
@@ -76,6 +122,7 @@ DType next_wider(DType type) {
 }  // namespace
 
 std::span<const Mix> all_mixes() { return kMixes; }
+std::span<const Mix> common_mixes() { return kCommonMixes; }
 
 Result<const Mix*> find_mix(std::string_view name) {
   std::string lower(name), known;

@@ -23,18 +23,20 @@ struct Mix {
   std::string_view note;
 };
 
-std::span<const Mix> all_mixes();
+std::span<const Mix> all_mixes();                    // that r1 writes
 Result<const Mix*> find_mix(std::string_view name);  // any case; the error lists the names
+std::span<const Mix> common_mixes();  // that people publish, from large to small; some only read
 
 // What the mix depends on beside the tensor.
 struct MixModel {
   int64_t n_layers;
-  bool tied;  // no output.weight
+  bool tied;    // no output.weight
+  int64_t gqa;  // query heads per key head; latent attention has one key head
 };
 
 struct TypeChoice {
   DType wanted;  // by the mix
-  DType type;    // what the width allows: Q4_K -> Q5_0, Q5_K -> Q5_1, Q6_K -> Q8_0, and F16 at last
+  DType type;    // what the width allows: see next_wider()
 };
 
 // `name` as GGUF has it, `shape` row-major.

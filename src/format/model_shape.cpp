@@ -49,12 +49,13 @@ class Lister {
     add("attn_k.weight", {kv, s_.dim});
     add("attn_v.weight", {kv, s_.dim});
     add("attn_output.weight", {s_.dim, q});
-    if (s_.architecture == "qwen2") {
+    if (s_.qkv_bias) {
       add("attn_q.bias", {q});
       add("attn_k.bias", {kv});
       add("attn_v.bias", {kv});
     }
-    if (s_.architecture == "qwen3") {
+    if (s_.o_bias) add("attn_output.bias", {s_.dim});
+    if (s_.qk_norm) {
       add("attn_q_norm.weight", {s_.head_dim});
       add("attn_k_norm.weight", {s_.head_dim});
     }
@@ -80,11 +81,15 @@ class Lister {
     add(fmt::format("ffn_gate{}.weight", kind), {inter_dim, s_.dim});
     add(fmt::format("ffn_up{}.weight", kind), {inter_dim, s_.dim});
     add(fmt::format("ffn_down{}.weight", kind), {s_.dim, inter_dim});
+    if (!s_.mlp_bias) return;
+    add("ffn_gate.bias", {inter_dim});
+    add("ffn_up.bias", {inter_dim});
+    add("ffn_down.bias", {s_.dim});
   }
 
   void add_experts(const DeepSeekShape& d) {
     add("ffn_gate_inp.weight", {d.n_routed_experts, s_.dim});
-    if (d.sigmoid) add("exp_probs_b.bias", {d.n_routed_experts});
+    if (d.score_bias) add("exp_probs_b.bias", {d.n_routed_experts});
     add("ffn_gate_exps.weight", {d.n_routed_experts, d.moe_inter_dim, s_.dim});
     add("ffn_up_exps.weight", {d.n_routed_experts, d.moe_inter_dim, s_.dim});
     add("ffn_down_exps.weight", {d.n_routed_experts, s_.dim, d.moe_inter_dim});

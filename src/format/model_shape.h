@@ -1,6 +1,6 @@
-// A model's sizes without its weights: what `r1 synth` writes, `r1 fit` reckons with and parameters
-// are counted by. Known shapes: the six distills of DeepSeek-R1, R1 itself, and smaller ones for
-// benchmarks and tests (shapes.cpp). From a shape follow the names and shapes of all tensors.
+// A model's sizes without its weights: what `r1 synth` writes, `r1 fit` reckons with, conversion
+// names tensors by and parameters are counted by. From a shape follow the names and shapes of all
+// tensors. Known shapes: the six distills of DeepSeek-R1, R1 itself, and smaller ones (shapes.cpp).
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "format/gguf_writer.h"
+#include "format/weight_file.h"
 
 namespace r1 {
 
@@ -22,25 +23,34 @@ struct DeepSeekShape {
   int64_t n_dense_layers;  // the first ones, without experts
   int64_t n_routed_experts, n_activated_experts, n_shared_experts, moe_inter_dim;
   int64_t n_expert_groups, n_limited_groups;
-  bool sigmoid;        // scores by sigmoid, chosen with a bias; else by softmax
+  bool sigmoid;        // scores by sigmoid; else by softmax
+  bool score_bias;     // added for the choice of experts alone
   bool norm_weights;   // of the chosen experts, to sum to 1
   double route_scale;  // of the routed experts' sum
-  double mscale;       // of YaRN, which stretches 4096 positions by 40
   int64_t n_mtp_layers;
 };
 
 struct ModelShape {
   std::string name, architecture;  // "r1-distill-qwen-7b", GGUF's "qwen2"
   int64_t n_layers, dim, n_heads, n_kv_heads, head_dim, inter_dim, vocab_size;
-  double rope_theta, norm_eps;
-  int64_t context_length;
-  bool tied = false;         // the embedding serves as head
-  bool llama3_rope = false;  // Llama 3.1's scaling: factor 8, low 1, high 4, original context 8192
+  double rope_theta, norm_eps;  // 0 where the file does not say
+  int64_t context_length;       // 0 where the file does not say
+  bool tied = false;            // the embedding serves as head
+  bool llama3_rope = false;     // a tensor of rope divisors
+  bool qkv_bias = false, o_bias = false, mlp_bias = false, qk_norm = false;
   std::optional<DeepSeekShape> deepseek{};
 };
 
 std::span<const ModelShape> known_shapes();
 Result<const ModelShape*> find_shape(std::string_view name);  // the error lists the names
+
+// From a GGUF file's keys or from config.json: llama, qwen2, qwen3, deepseek_v2, deepseek_v3.
+// Errors name the key, its value and what is allowed; within these limits sizes and bytes of all
+// tensors fit into 63 bits.
+Result<ModelShape> read_shape(const WeightFile& file);
+
+// Query heads per key head that GGUF knows of: latent attention caches one.
+inline int64_t gqa(const ModelShape& s) { return s.n_heads / (s.deepseek ? 1 : s.n_kv_heads); }
 
 struct ShapeTensor {
   std::string name;            // GGUF's

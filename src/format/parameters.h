@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "format/model_shape.h"
 #include "format/weight_file.h"
 
 namespace r1 {
@@ -16,5 +17,6 @@ struct ParameterCount {
 // From the tensors' shapes; where there are none, from config.json (llama, qwen2, qwen3,
 // deepseek_v2, deepseek_v3).
 Result<ParameterCount> count_parameters(const WeightFile& file);
+ParameterCount count_parameters(const ModelShape& shape);
 
 }  // namespace r1

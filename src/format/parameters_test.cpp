@@ -81,20 +81,28 @@ TEST(Parameters, OfAGgufWithExperts) {
   EXPECT_EQ(n->active, 32u + 16u + 16u);
 }
 
+TEST(Parameters, OfKnownShapes) {
+  const ParameterCount n = count_parameters(**find_shape("deepseek-r1"));
+  EXPECT_EQ(n.total, 671'026'419'200u);
+  EXPECT_EQ(n.active, 36'625'603'584u + 129280u * 7168u + 58u * 256u);
+}
+
 TEST(Parameters, RefusesConfigsItCannotCount) {
-  EXPECT_SAYS(message(count("{}")), "neither tensors nor a config.json");
-  EXPECT_SAYS(message(count(R"({"model_type":"mamba"})")),
-              "model_type mamba: parameters can be counted");
+  EXPECT_SAYS(message(count("{}")), "model_type: missing");
+  EXPECT_SAYS(message(count(R"({"model_type":"mamba"})")), "model_type 'mamba' is not known here");
   EXPECT_SAYS(message(count(R"({"model_type":"llama"})")), "hidden_size: missing");
   EXPECT_SAYS(message(count(R"({"model_type":"llama","hidden_size":0})")),
               "hidden_size: 0, allowed are 1 to");
   EXPECT_SAYS(message(count(R"({"model_type":"llama","hidden_size":"big"})")),
               "hidden_size: \"big\" is not a whole number");
-  EXPECT_SAYS(
-      message(
-          count(R"({"model_type":"llama","hidden_size":4000000000,"num_hidden_layers":4000000000,)"
-                R"("intermediate_size":4000000000,"num_attention_heads":1,"vocab_size":1})")),
-      "does not fit in 64 bits");
+  EXPECT_SAYS(message(count(R"({"model_type":"llama","hidden_size":4000000000})")),
+              "hidden_size: 4000000000, allowed are 1 to 1048576");
+  const auto r1_with = [](const char* setting) {
+    std::string config = kR1;
+    config.insert(1, std::string(setting) + ",");
+    return message(count(config));
+  };
+  EXPECT_SAYS(r1_with(R"("scoring_func":"tanh")"), "scoring_func: 'tanh', known are");
 }
 
 }  // namespace

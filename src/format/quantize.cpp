@@ -54,7 +54,10 @@ struct Rewrite {
   DType type;
   std::vector<float> norm{};  // the weights of the norm before it, or empty: importance.h
 
-  bool verbatim() const { return tensor.verbatim() && tensor.stored->dtype == type; }
+  const TensorInfo* verbatim() const {
+    const TensorInfo* stored = tensor.verbatim();
+    return stored && stored->dtype == type ? stored : nullptr;
+  }
   int64_t row_bytes() const { return tensor.cols() / info(type).block * info(type).block_bytes; }
 };
 
@@ -79,8 +82,8 @@ Result<void> encode_rows(const Rewrite& to, int64_t begin, int64_t end, ThreadPo
         return;
       }
       std::byte* out = blocks + row * row_bytes;
-      if (to.verbatim()) {
-        const std::byte* in = to.tensor.stored->bytes.data() + (begin + row) * row_bytes;
+      if (const TensorInfo* stored = to.verbatim()) {
+        const std::byte* in = stored->bytes.data() + (begin + row) * row_bytes;
         std::copy_n(in, (stop - row) * row_bytes, out);
       } else {
         weigh(std::span(values).first(n), to.norm, static_cast<size_t>(cols), importance.data());
@@ -134,7 +137,8 @@ Result<QuantizeSummary> quantize(const WeightFile& in, const std::string& out, c
   QuantizeSummary summary;
   std::vector<GgufTensor> declared;
   for (const SourceTensor& t : checkpoint.tensors) {
-    const TypeChoice choice = choose_type(mix, {checkpoint.n_layers, tied}, t.name, t.shape);
+    const TypeChoice choice =
+        choose_type(mix, {checkpoint.n_layers, tied, checkpoint.gqa}, t.name, t.shape);
     declared.push_back({t.name, choice.type, t.shape});
     if (choice.type != choice.wanted) {
       summary.fallbacks[{choice.wanted, choice.type}].push_back(t.name);
@@ -158,6 +162,7 @@ Result<QuantizeSummary> quantize(const WeightFile& in, const std::string& out, c
       const double done = part * static_cast<double>(elements);
       progress(before + static_cast<uint64_t>(done), summary.parameters);
     }));
+    for (const StoredTensor& part : t.parts) in.drop_pages(*part.tensor);
     before += elements;
   }
   R1_TRY(summary.file_bytes, writer.finish());

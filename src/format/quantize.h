@@ -1,6 +1,7 @@
 // Rewrites a checkpoint as a GGUF file in another mix of types. Streams: rows are decoded, checked,
-// encoded by all threads and written in slabs, so memory stays in the tens of megabytes whatever
-// the model. The same bytes come out for any number of threads.
+// encoded by all threads and written in slabs, and a tensor's mapped pages are given back, so
+// memory stays within the largest tensor whatever the model. The same bytes come out for any number
+// of threads.
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,7 @@ uint64_t model_bytes(const char* mix_name, int64_t n_layers, const std::vector<S
   const Mix& mix = **find_mix(mix_name);
   uint64_t bytes = 0;
   const auto add = [&](const std::string& name, const std::vector<int64_t>& shape) {
-    const TypeChoice choice = choose_type(mix, {n_layers, false}, name, shape);
+    const TypeChoice choice = choose_type(mix, {n_layers, false, 4}, name, shape);
     const int64_t rows = shape.size() == 2 ? shape[0] : 1;
     bytes += *stored_bytes(choice.type, static_cast<uint64_t>(rows),
                            static_cast<uint64_t>(shape.back()));
@@ -62,7 +62,7 @@ TEST(Mix, PublishedFilesToTheByte) {
 TEST(Mix, ChoosesByNameLayerAndWidth) {
   const Mix& mix = **find_mix("q4_k_m");
   const auto type = [&](std::string_view name, std::vector<int64_t> shape, bool tied = false) {
-    return choose_type(mix, {80, tied}, name, shape).type;
+    return choose_type(mix, {80, tied, 8}, name, shape).type;
   };
   EXPECT_EQ(type("token_embd.weight", {10, 256}), DType::kQ4_K);
   EXPECT_EQ(type("token_embd.weight", {10, 256}, true), DType::kQ6_K);
@@ -76,6 +76,22 @@ TEST(Mix, ChoosesByNameLayerAndWidth) {
   EXPECT_EQ(type("blk.40.attn_q.bias", {256}), DType::kF32);
   EXPECT_EQ(type("blk.40.attn_k_norm.weight", {4, 256}), DType::kF32);
   EXPECT_SAYS(message(find_mix("q4")), "no type 'q4': the types are f32, f16, bf16, q8_0");
+}
+
+TEST(Mix, LowBitMixesFollowTheirOwnRules) {
+  const auto type = [](const char* mix, const char* name, std::vector<int64_t> shape, int64_t gqa) {
+    return choose_type(**find_mix(mix), {32, false, gqa}, name, shape).type;
+  };
+  EXPECT_EQ(type("q2_k", "blk.0.ffn_down_exps.weight", {4, 10, 256}, 1), DType::kQ3_K);
+  EXPECT_EQ(type("q2_k", "blk.9.ffn_up_exps.weight", {4, 10, 256}, 1), DType::kQ2_K);
+  EXPECT_EQ(type("q2_k", "blk.9.attn_output.weight", {10, 256}, 1), DType::kQ3_K);
+  EXPECT_EQ(type("q2_k", "blk.9.attn_v.weight", {10, 256}, 4), DType::kQ4_K);
+  EXPECT_EQ(type("q2_k", "blk.9.attn_kv_b.weight", {10, 256}, 1), DType::kQ3_K);
+  EXPECT_EQ(type("q2_k", "blk.9.attn_k_b.weight", {4, 512, 128}, 1), DType::kQ4_0);
+  EXPECT_EQ(type("q3_k_m", "blk.1.attn_v.weight", {10, 256}, 4), DType::kQ5_K);
+  EXPECT_EQ(type("q3_k_m", "blk.2.ffn_down.weight", {10, 256}, 4), DType::kQ4_K);
+  EXPECT_EQ(type("q3_k_m", "blk.2.ffn_gate.weight", {10, 256}, 4), DType::kQ3_K);
+  EXPECT_SAYS(message(find_mix("iq4_xs")), "no type 'iq4_xs'");
 }
 
 std::string quantized(const WeightFile& in, const std::string& out, const char* mix,
@@ -137,6 +153,32 @@ TEST(Quantize, EveryMixOfARealModel) {
       }
     }
     EXPECT_LE(error / power, allowed_noise(mix.base));
+  }
+}
+
+// FP8 with ragged block scales: the values the blocks stand for, then quantized.
+TEST(Quantize, Fp8ExpertsAndLatentAttention) {
+  R1_TEST_DATA(path, "golden/deepseek_v3_fp8");
+  const TemporaryFolder folder;
+  const auto in = WeightFile::open(path);
+  ASSERT_TRUE(in) << message(in);
+  ASSERT_EQ(quantized(*in, folder.path("exact.gguf"), "f32", 2), "");
+  const auto exact = WeightFile::open(folder.path("exact.gguf"));
+  for (const char* mix : {"q8_0", "q4_k_m", "q2_k"}) {
+    SCOPED_TRACE(mix);
+    ASSERT_EQ(quantized(*in, folder.path("out.gguf"), mix, 2), "");
+    const auto out = WeightFile::open(folder.path("out.gguf"));
+    ASSERT_TRUE(out) << message(out);
+    ASSERT_EQ(out->tensors().size(), exact->tensors().size());
+    for (const TensorInfo& t : out->tensors()) {
+      const auto before = values_of(*exact->find(t.name)), after = values_of(t);
+      double error = 0, power = 0;
+      for (size_t i = 0; i < before.size(); ++i) {
+        error += std::pow(before[i] - after[i], 2);
+        power += std::pow(before[i], 2);
+      }
+      EXPECT_LE(error / power, allowed_noise(t.dtype)) << t.name;
+    }
   }
 }
 

@@ -20,7 +20,7 @@ constexpr uint32_t kQuantizationVersion = 2;  // of ggml's block layouts
 
 std::vector<GgufTensor> list_tensors(const ModelShape& s, const Mix& mix) {
   std::vector<GgufTensor> tensors;
-  const MixModel model{s.n_layers, s.tied};
+  const MixModel model{s.n_layers, s.tied, gqa(s)};
   for (ShapeTensor& t : shape_tensors(s)) {
     const DType type = choose_type(mix, model, t.name, t.shape).type;
     tensors.push_back({std::move(t.name), type, std::move(t.shape)});
@@ -82,8 +82,7 @@ GgufMetadata metadata_of(const ModelShape& s, const Mix& mix) {
     metadata.emplace_back(scaling + "type", std::string("yarn"));
     metadata.emplace_back(scaling + "factor", 40.0f);
     metadata.emplace_back(scaling + "original_context_length", 4096u);
-    metadata.emplace_back(scaling + "yarn_log_multiplier",
-                          static_cast<float>(0.1 * s.deepseek->mscale));
+    metadata.emplace_back(scaling + "yarn_log_multiplier", 0.1f);
   }
   add_byte_tokenizer(s.vocab_size, metadata);
   return metadata;

@@ -94,8 +94,9 @@ TEST(Synth, DeepSeekHasThePublishedTensors) {
   EXPECT_EQ(parameters, 671'026'419'200u);
   uint64_t vectors = 0;  // what quantizing leaves in F32
   for (const ShapeTensor& t : tensors)
-    vectors += choose_type(**find_mix("q4_k_m"), {r1.n_layers, false}, t.name, t.shape).type ==
-               DType::kF32;
+    vectors +=
+        choose_type(**find_mix("q4_k_m"), {r1.n_layers, false, gqa(r1)}, t.name, t.shape).type ==
+        DType::kF32;
   EXPECT_EQ(vectors, 361u);
 }
 

@@ -239,6 +239,10 @@ const TensorInfo* WeightFile::find(std::string_view name) const {
   return it == impl_->tensor_at.end() ? nullptr : &impl_->contents.tensors[it->second];
 }
 
+void WeightFile::drop_pages(const TensorInfo& tensor) const {
+  if (!impl_->maps.empty()) r1::drop_pages(tensor.bytes);
+}
+
 const MetaValue* WeightFile::meta(std::string_view key) const {
   const auto it = impl_->value_at.find(key);
   return it == impl_->value_at.end() ? nullptr : &impl_->contents.metadata[it->second].second;

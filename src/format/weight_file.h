@@ -65,6 +65,8 @@ class WeightFile {
 
   std::span<const TensorInfo> tensors() const;  // in file order
   const TensorInfo* find(std::string_view name) const;
+  // The tensor's bytes are not needed for now: what is mapped leaves this process's memory.
+  void drop_pages(const TensorInfo& tensor) const;
 
   // Metadata in file order, and by key. GGUF: its key-values. Hugging Face: config.json (flattened,
   // one spelling per fact: see hf_config.h); the other JSON files under the prefixes

@@ -144,6 +144,25 @@ inline int unpack_scale_q3k(const uint8_t* scales, int g) {
   return low | ((scales[8 + g % 4] >> (2 * (g / 4))) & 3) << 4;
 }
 
+// The inverse, for all 16 groups; scales in -32..31. `packed` is zero.
+inline void pack_scales_q3k(const int8_t* scales, uint8_t* packed) {
+  for (int g = 0; g < 16; ++g) {
+    const int scale = scales[g] + 32;
+    packed[g % 8] |= static_cast<uint8_t>((scale & 15) << (g < 8 ? 0 : 4));
+    packed[8 + g % 4] |= static_cast<uint8_t>(scale >> 4 << (2 * (g / 4)));
+  }
+}
+
+// 256 numbers below 4 into the 64 bytes `qs` of Q2_K and Q3_K.
+inline void pack_two_bits(const int8_t* q, uint8_t* qs) {
+  for (int half = 0; half < 2; ++half) {
+    for (int l = 0; l < 32; ++l) {
+      const int8_t* at = q + 128 * half + l;
+      qs[32 * half + l] = static_cast<uint8_t>(at[0] | at[32] << 2 | at[64] << 4 | at[96] << 6);
+    }
+  }
+}
+
 // Scale (0-63, less 32 when used) of 32-element group g (0-7) of an IQ4_XS block.
 inline int unpack_scale_iq4xs(const BlockIQ4_XS& block, int g) {
   const int low = (block.scales_l[g / 2] >> (4 * (g % 2))) & 15;

@@ -17,6 +17,6 @@ Decode decode_iq4_nl, decode_iq4_xs, decode_mxfp4;
 
 Encode encode_f32, encode_f16, encode_bf16;
 Encode encode_q4_0, encode_q4_1, encode_q5_0, encode_q5_1, encode_q8_0;
-Encode encode_q4_k, encode_q5_k, encode_q6_k;
+Encode encode_q2_k, encode_q3_k, encode_q4_k, encode_q5_k, encode_q6_k;
 
 }  // namespace r1

@@ -7,23 +7,35 @@
 #include <cstdint>
 
 #include "quant/blocks.h"
+#include "quant/fit.h"
 
 namespace r1 {
 
-// Q4_K and Q5_K: 8 groups of 32, x = d scale q - dmin min, q in 0..hi, scale and min in 0..63.
+// x = d scale q - dmin min, q in 0..hi, scale and min in 0..most.
+struct AffineFormat {
+  int group;  // elements
+  int hi, most;
+};
+inline constexpr AffineFormat kQ2K{16, 3, 15}, kQ4K{32, 15, 63}, kQ5K{32, 31, 63};
+
 struct AffineSuper {
   float d = 0, dmin = 0;  // F16 values
-  uint8_t scales[8] = {}, mins[8] = {};
+  uint8_t scales[16] = {}, mins[16] = {};
   int8_t q[kSuperBlock] = {};
 };
-AffineSuper fit_affine_super(const float* x, const float* w, int hi);
+AffineSuper fit_affine_super(const float* x, const float* w, const AffineFormat& format);
 
-// Q6_K: 16 groups of 16, x = d scale q, q in -32..31, scale in -128..127.
+// 16 groups of 16, x = d scale q.
+struct ScaledFormat {
+  Levels q, scale;
+};
+inline constexpr ScaledFormat kQ3K{{-4, 3}, {-32, 31}}, kQ6K{{-32, 31}, {-128, 127}};
+
 struct ScaledSuper {
   float d = 0;  // an F16 value
   int8_t scales[16] = {};
   int8_t q[kSuperBlock] = {};
 };
-ScaledSuper fit_scaled_super(const float* x, const float* w);
+ScaledSuper fit_scaled_super(const float* x, const float* w, const ScaledFormat& format);
 
 }  // namespace r1

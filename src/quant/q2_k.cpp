@@ -2,6 +2,8 @@
 // in 0..3.
 #include "quant/blocks.h"
 #include "quant/codecs.h"
+#include "quant/fit.h"
+#include "quant/fit_super.h"
 #include "quant/half.h"
 
 namespace r1 {
@@ -20,6 +22,18 @@ void decode_q2_k(const std::byte* blocks, float* values, size_t n) {
       for (int l = 0; l < 16; ++l)
         *values++ = scale * static_cast<float>((qs[l] >> shift) & 3) - min;
     }
+  }
+}
+
+void encode_q2_k(const float* values, std::byte* blocks, size_t n, const float* importance) {
+  auto* block = reinterpret_cast<BlockQ2_K*>(blocks);
+  for (size_t i = 0; i < n; i += kSuperBlock, ++block) {
+    const AffineSuper fit = fit_affine_super(values + i, importance ? importance + i : kOnes, kQ2K);
+    block->d = f32_to_f16(fit.d);
+    block->dmin = f32_to_f16(fit.dmin);
+    for (int g = 0; g < 16; ++g)
+      block->scales[g] = static_cast<uint8_t>(fit.scales[g] | fit.mins[g] << 4);
+    pack_two_bits(fit.q, block->qs);
   }
 }
 

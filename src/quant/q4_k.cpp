@@ -29,7 +29,7 @@ void decode_q4_k(const std::byte* blocks, float* values, size_t n) {
 void encode_q4_k(const float* values, std::byte* blocks, size_t n, const float* importance) {
   auto* block = reinterpret_cast<BlockQ4_K*>(blocks);
   for (size_t i = 0; i < n; i += kSuperBlock, ++block) {
-    const AffineSuper fit = fit_affine_super(values + i, importance ? importance + i : kOnes, 15);
+    const AffineSuper fit = fit_affine_super(values + i, importance ? importance + i : kOnes, kQ4K);
     block->d = f32_to_f16(fit.d);
     block->dmin = f32_to_f16(fit.dmin);
     pack_scales_k4(fit.scales, fit.mins, block->scales);

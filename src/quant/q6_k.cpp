@@ -31,7 +31,7 @@ void decode_q6_k(const std::byte* blocks, float* values, size_t n) {
 void encode_q6_k(const float* values, std::byte* blocks, size_t n, const float* importance) {
   auto* block = reinterpret_cast<BlockQ6_K*>(blocks);
   for (size_t i = 0; i < n; i += kSuperBlock, ++block) {
-    const ScaledSuper fit = fit_scaled_super(values + i, importance ? importance + i : kOnes);
+    const ScaledSuper fit = fit_scaled_super(values + i, importance ? importance + i : kOnes, kQ6K);
     block->d = f32_to_f16(fit.d);
     std::copy(std::begin(fit.scales), std::end(fit.scales), block->scales);
     for (int half = 0; half < 2; ++half) {
