@@ -37,6 +37,19 @@ Result<Answer> ask(ChatModel& model, const Conversation& conversation, AnswerPri
   return Answer{*std::move(completion), params.sampling.seed};
 }
 
+namespace {
+
+// Where experts stay in the file.
+std::string expert_line(const Completion& c) {
+  if (c.experts_asked == 0) return "";
+  return fmt::format(
+      "experts   {:.1f} % of {} found in memory, {} read\n",
+      100 * static_cast<double>(c.experts_found) / static_cast<double>(c.experts_asked),
+      format_grouped(c.experts_asked), format_bytes(c.expert_bytes_read));
+}
+
+}  // namespace
+
 std::string statistics(const Answer& answer) {
   const Completion& c = answer.completion;
   std::string guesses;
@@ -52,11 +65,12 @@ std::string statistics(const Answer& answer) {
       "decode    {}, {:.1f} tokens/s\n"
       "{}"
       "finish    {}\n"
-      "seed      {}\n",
+      "seed      {}\n{}",
       c.prompt_tokens, c.cached_tokens, format_seconds(c.prefill_seconds),
       rate(c.prompt_tokens - c.cached_tokens, c.prefill_seconds), c.thought_tokens,
       c.generated_tokens - c.thought_tokens, format_seconds(c.decode_seconds),
-      rate(c.generated_tokens, c.decode_seconds), guesses, name(c.reason), answer.seed);
+      rate(c.generated_tokens, c.decode_seconds), guesses, name(c.reason), answer.seed,
+      expert_line(c));
 }
 
 nlohmann::ordered_json to_json(const Answer& answer, const std::string& model) {
@@ -70,6 +84,9 @@ nlohmann::ordered_json to_json(const Answer& answer, const std::string& model) {
           {"cached_tokens", c.cached_tokens},
           {"thought_tokens", c.thought_tokens},
           {"answer_tokens", c.generated_tokens - c.thought_tokens},
+          {"experts_asked", c.experts_asked},
+          {"experts_found", c.experts_found},
+          {"expert_bytes_read", c.expert_bytes_read},
           {"load_seconds", c.load_seconds},
           {"prefill_seconds", c.prefill_seconds},
           {"decode_seconds", c.decode_seconds},

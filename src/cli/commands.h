@@ -13,6 +13,8 @@ Run declare_quantize(CLI::App& app);
 extern const char* const quantize_examples;
 Run declare_show(CLI::App& app);
 extern const char* const show_examples;
+Run declare_fit(CLI::App& app);
+extern const char* const fit_examples;
 Run declare_logits(CLI::App& app);
 extern const char* const logits_examples;
 Run declare_perplexity(CLI::App& app);

@@ -16,6 +16,7 @@ const std::vector<Command> kCommands = {
     {"run", "talk to a model, or ask it once", run_examples, declare_run},
     {"show", "what a model is: architecture, parameters, types, template", show_examples,
      declare_show},
+    {"fit", "what fits into memory: quantization, context, speed", fit_examples, declare_fit},
     {"quantize", "write a model as GGUF in a smaller type", quantize_examples, declare_quantize},
     {"tokenize", "text to token ids and back", tokenize_examples, declare_tokenize},
     {"template", "a model's chat template; conversations rendered by it", template_examples,

@@ -75,8 +75,8 @@ DType ffn_down_type(const Mix& mix, const MixModel& model, int64_t layer) {
       return kQ3_K;
     case kQ3_K:
       return layer < model.n_layers / 16 ? kQ5_K : kQ4_K;
-    case kIQ4_XS:
-      return layer < model.n_layers / 8 ? kQ5_K : mix.base;
+    case kIQ4_XS:  // made with an importance matrix, as published files are
+      return mix.base;
     default:
       return needs_more(layer, model.n_layers) ? mix.more : mix.base;
   }

@@ -14,6 +14,7 @@
 #include "infer/batcher.h"
 #include "infer/draft_head.h"
 #include "infer/draft_model.h"
+#include "infer/fit.h"
 #include "infer/generation.h"
 #include "infer/lookup.h"
 #include "infer/memory.h"
@@ -224,8 +225,9 @@ struct Engine::Impl {
   ContextPlan plan;
   KvShape kv_shape;
   double load_seconds = 0;
-  std::string speculation;           // who guesses, for people
-  std::unique_ptr<Batcher> batcher;  // last: its worker uses what stands above
+  std::string speculation;                          // who guesses, for people
+  std::shared_ptr<const ExpertCache> expert_cache;  // null: all experts are in memory
+  std::unique_ptr<Batcher> batcher;                 // last: its worker uses what stands above
 
   const Tokenizer* tokenizer_or_null() const { return tokenizer ? &*tokenizer : nullptr; }
   const ChatTemplate* template_or_null() const { return chat_template ? &*chat_template : nullptr; }
@@ -256,10 +258,16 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
   R1_TRY(impl->end_ids, find_end_ids(file, impl->tokenizer_or_null()));
   R1_TRY(impl->recommended, find_sampling(file, impl->prompts->reasoning()));
 
+  R1_TRY(const uint64_t memory, options.memory > 0 ? options.memory : available_memory());
+  const StreamedFit streamed =
+      fit_streamed(file, {.memory = memory, .isa = impl->ctx->isa(), .kv_dtype = options.kv_dtype},
+                   options.context);
+  impl->expert_cache = streamed.cache;
   auto model = Model::load(file,
                            {.compute = options.compute,
                             .progress = options.progress,
-                            .mtp = options.speculate == Speculate::kMtp},
+                            .mtp = options.speculate == Speculate::kMtp,
+                            .expert_cache = streamed.cache},
                            *impl->ctx);
   if (!model) return told(std::move(model).error());
   impl->model = *std::move(model);
@@ -286,9 +294,11 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
     }
     free = options.memory - weights;
   }
+  if (streamed.cache) free -= std::min(free, streamed.cache->budget());
   const KvShape draft_shape = draft ? draft->kv_shape(options.kv_dtype) : KvShape{};
-  auto plan = plan_context(free, impl->kv_shape.bytes_per_token() + draft_shape.bytes_per_token(),
-                           config.context_length, options.context);
+  auto plan =
+      plan_context(free, impl->kv_shape.bytes_per_token() + draft_shape.bytes_per_token(),
+                   config.context_length, streamed.cache ? streamed.context : options.context);
   if (!plan) return told(std::move(plan).error());
   impl->plan = *plan;
   R1_TRY(auto pages, KvPages::create(impl->kv_shape, plan->pages));
@@ -329,9 +339,14 @@ SamplingParams Engine::recommended_sampling() const { return impl_->recommended;
 std::string Engine::startup_line() const {
   const int64_t own = impl_->model->config().context_length;
   const auto kv_bytes = static_cast<uint64_t>(context()) * impl_->kv_shape.bytes_per_token();
-  return fmt::format("CPU {} · {} threads · weights {} · context {} tokens{} ({} KV {})",
+  const ExpertCache* cache = impl_->expert_cache.get();
+  const std::string experts =
+      cache ? fmt::format(" resident, experts in the file {} with {} of memory",
+                          format_bytes(cache->stored()), format_bytes(cache->budget()))
+            : "";
+  return fmt::format("CPU {} · {} threads · weights {}{} · context {} tokens{} ({} KV {})",
                      name(impl_->ctx->isa()), impl_->ctx->n_threads(),
-                     format_bytes(impl_->model->weight_bytes()), context(),
+                     format_bytes(impl_->model->weight_bytes()), experts, context(),
                      context() < own ? fmt::format(" of the model's {}", own) : "",
                      info(impl_->kv_shape.dtype).name, format_bytes(kv_bytes)) +
          (impl_->speculation.empty() ? "" : " · speculation: " + impl_->speculation);
@@ -362,6 +377,8 @@ Result<Completion> Engine::complete(std::vector<int32_t> prompt, std::string_vie
   Completion completion;
   completion.prompt_tokens = std::ssize(prompt);
   completion.load_seconds = impl_->load_seconds;
+  const ExpertCache* cache = impl_->expert_cache.get();
+  const ExpertCache::Use before = cache ? cache->use() : ExpertCache::Use{};
   const auto stream = std::make_shared<Stream>(
       Generation(tokenizer(), rendered, params, context() - std::ssize(prompt), impl_->end_ids));
   R1_TRY(const uint64_t number, impl_->batcher->submit({.prompt = std::move(prompt),
@@ -393,6 +410,12 @@ Result<Completion> Engine::complete(std::vector<int32_t> prompt, std::string_vie
   completion.drafted_tokens = end.drafted_tokens;
   completion.accepted_tokens = end.accepted_tokens;
   completion.plain_seconds = end.plain_seconds;
+  if (cache) {
+    const ExpertCache::Use after = cache->use();
+    completion.experts_asked = after.asked - before.asked;
+    completion.experts_found = after.found - before.found;
+    completion.expert_bytes_read = after.bytes_read - before.bytes_read;
+  }
   return completion;
 }
 

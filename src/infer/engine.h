@@ -69,6 +69,9 @@ struct Completion {
   double load_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
   int64_t drafted_tokens = 0, accepted_tokens = 0;  // guesses, and those that held
   double plain_seconds = 0;  // what decode_seconds would have been without them, about
+  // Of experts that stay in the file, by all callers meanwhile: asked for, found in memory, and the
+  // bytes read for the others. Zeros where all experts are in memory.
+  uint64_t experts_asked = 0, experts_found = 0, expert_bytes_read = 0;
 };
 
 class Engine {
@@ -85,6 +88,8 @@ class Engine {
   SamplingParams recommended_sampling()
       const;                         // generation_config, else R1's 0.6 / 0.95 for reasoning models
   std::string startup_line() const;  // device, instruction set, threads, memory, context
+
+  std::string expert_use() const;  // since loading, where experts are read as needed; else ""
 
   // messages: [{"role","content",...}] as Hugging Face templates take them. Returns the rendered
   // prompt.

@@ -53,6 +53,8 @@ std::optional<uint64_t> cgroup_room(const std::string& folder, const char* limit
   return *limit - std::min(*limit, *usage - dropped);
 }
 
+uint64_t reserve(uint64_t free) { return std::min(free / 4, kLargestReserve); }
+
 }  // namespace
 
 Result<uint64_t> available_memory(const std::string& root) {
@@ -91,7 +93,7 @@ Result<ContextPlan> plan_context(uint64_t free, uint64_t per_token, int64_t own,
   if (asked < 0)
     return error("context is {}: it must be 0 (what fits) or a number of tokens", asked);
   if (asked > own) return error("context {} asked: the model's own is {} tokens", asked, own);
-  const uint64_t budget = free - std::min(free / 4, kLargestReserve);
+  const uint64_t budget = free - reserve(free);
   constexpr auto kMost =
       int64_t{std::numeric_limits<int32_t>::max() - 1};  // positions and pages are 32 bits wide
   const int64_t affordable =
@@ -107,6 +109,20 @@ Result<ContextPlan> plan_context(uint64_t free, uint64_t per_token, int64_t own,
   const int64_t positions =
       std::min(affordable, kContexts * ((wanted + kKvPage - 1) / kKvPage) * kKvPage);
   return ContextPlan{.context = wanted, .pages = static_cast<int32_t>(positions / kKvPage)};
+}
+
+uint64_t usable_gpu_memory(uint64_t bytes) {
+  constexpr uint64_t kKept = 768ull << 20;
+  const uint64_t usable = bytes / 20 * 19;
+  return usable - std::min(usable, kKept);
+}
+
+ExpertPlan plan_experts(uint64_t memory, uint64_t resident, uint64_t experts, uint64_t kv) {
+  const uint64_t needed = resident + kv;
+  if (needed >= memory) return {};
+  const uint64_t free = memory - needed;
+  const uint64_t cache = std::min(experts, free - reserve(free));
+  return {.runs = cache > 0, .cache = cache};
 }
 
 }  // namespace r1

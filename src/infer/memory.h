@@ -1,4 +1,5 @@
-// How much memory this process may still take, and how many tokens of context fit into it.
+// How much memory this process may still take, and how many tokens of context fit into it: the
+// arithmetic that the engine plans by and `r1 fit` foretells.
 #pragma once
 
 #include <cstdint>
@@ -21,5 +22,17 @@ struct ContextPlan {
 // model's context. asked: 0 for what fits, at most `own`; else exactly that, or an error that says
 // what would fit.
 Result<ContextPlan> plan_context(uint64_t free, uint64_t per_token, int64_t own, int64_t asked);
+
+// What of a GPU's memory weights, keys and values may take: 95 % less 0.75 GiB for the driver,
+// activations and the display.
+uint64_t usable_gpu_memory(uint64_t bytes);
+
+// A mixture of experts larger than memory: what must stay (`resident`) and keys and values come
+// first, experts get the rest as a cache.
+struct ExpertPlan {
+  bool runs = false;   // resident, keys and values fit, and something is left
+  uint64_t cache = 0;  // bytes, at most all experts
+};
+ExpertPlan plan_experts(uint64_t memory, uint64_t resident, uint64_t experts, uint64_t kv);
 
 }  // namespace r1

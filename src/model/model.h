@@ -16,6 +16,7 @@
 #include "model/config.h"
 #include "tensor/context.h"
 #include "tensor/kv_pages.h"
+#include "tensor/streamed_experts.h"
 #include "tensor/tensor.h"
 
 namespace r1 {
@@ -37,6 +38,8 @@ struct LoadOptions {
   std::function<void(uint64_t done, uint64_t total)> progress = {};  // bytes; may be empty
   MlaForm mla = MlaForm::kAbsorbed;
   bool mtp = false;  // load the layer of draft(), where the file has one
+  // Routed experts stay in the file and share this cache; null: all are packed into memory.
+  std::shared_ptr<ExpertCache> expert_cache = nullptr;
 };
 
 // What a forward can tell beside the logits; each is filled where it is not null.

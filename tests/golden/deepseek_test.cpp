@@ -6,6 +6,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "format/quantize.h"
+#include "format/test_bytes.h"
 #include "model/replay.h"
 #include "tests/golden/golden.h"
 #include "tests/golden/random_deepseek.h"
@@ -16,10 +18,12 @@ namespace {
 class DeepSeek : public testing::TestWithParam<std::string> {
  protected:
   // Replays tokens_a (48) and tokens_b (200).
-  static std::vector<Replay> run(const std::string& folder, Context& ctx, MlaForm form) {
-    LoadOptions load{.compute = Compute::kF32, .mla = form, .mtp = true};
-    const auto model = load_model(folder, load, ctx);
-    const auto golden = open(folder);
+  static std::vector<Replay> run(const std::string& path, Context& ctx, MlaForm form,
+                                 std::shared_ptr<ExpertCache> cache = nullptr) {
+    LoadOptions load{
+        .compute = Compute::kF32, .mla = form, .mtp = true, .expert_cache = std::move(cache)};
+    const auto model = load_model(path, load, ctx);
+    const auto golden = open(find_test_data("golden/" + GetParam()));
     ReplayOptions options;
     options.experts = true;
     options.mtp = model->drafts();
@@ -61,6 +65,27 @@ TEST_P(DeepSeek, ExpertsAndDraftsAreTheReferences) {
       EXPECT_LE(max_difference(replays[0].mtp_logits, want), 1e-3f);
     }
   }
+}
+
+// Written as GGUF by `r1 quantize`, experts kept in the file with room for five of 48 in memory.
+TEST_P(DeepSeek, AsGgufAndWithExpertsInTheFile) {
+  R1_TEST_DATA(folder, "golden/" + GetParam());
+  const TemporaryFolder temporary;
+  const auto checkpoint = WeightFile::open(folder);
+  ASSERT_TRUE(checkpoint);
+  ThreadPool threads(2);
+  const std::string path = temporary.path("model.gguf");
+  ASSERT_TRUE(quantize(*checkpoint, path, **find_mix("f32"), threads, [](uint64_t, uint64_t) {}));
+  const auto golden = open(folder);
+  Context ctx(*chosen_isa(), 2);
+  const auto resident = run(path, ctx, MlaForm::kAbsorbed);
+  EXPECT_LE(max_difference(resident[0].logits, golden_tensor<float>(golden, "logits_a")), 1e-3f);
+  EXPECT_LE(max_difference(resident[1].logits, golden_tensor<float>(golden, "logits_b")), 1e-3f);
+  const auto cache = std::make_shared<ExpertCache>(5 * 4 * 3 * 64 * 288);
+  const auto streamed = run(path, ctx, MlaForm::kAbsorbed, cache);
+  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(streamed[i].logits, resident[i].logits);
+  EXPECT_EQ(streamed[0].mtp_logits, resident[0].mtp_logits);
+  EXPECT_GT(cache->use().bytes_read, cache->stored());
 }
 
 TEST_P(DeepSeek, TheAbsorbedFormKeepsOneVectorATokenAndLayer) {

@@ -76,11 +76,12 @@ void bind(Binder& b, MoeWeights& l, const Config& c) {
       b.bind(to.down, "", name + "down_proj.weight", {c.dim, inter});
     }
   }
-  b.then([&l, stored, gguf = b.gguf(),
-          compute = b.options().compute](Context& ctx) -> Result<uint64_t> {
+  b.then([&l, stored, gguf = b.gguf(), compute = b.options().compute,
+          cache = b.options().expert_cache](Context& ctx) -> Result<uint64_t> {
     if (gguf) stored->unstack();
     R1_DO(stored->check());
-    R1_TRY(l.experts, resident_experts(ctx, compute, stored->experts));
+    R1_TRY(l.experts, cache ? streamed_experts(ctx, compute, stored->experts, cache)
+                            : resident_experts(ctx, compute, stored->experts));
     return l.experts->resident_bytes();
   });
 }
