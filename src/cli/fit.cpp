@@ -90,10 +90,10 @@ std::string speed_text(const FitRow& row) {
 }
 
 std::string note_of(const FitRow& row, bool chosen) {
-  std::string note = chosen ? "<- take this" : "";
+  std::string note = chosen ? "  <- take this" : "";
   if (row.streamed)
     note += fmt::format("{}experts from disk: {} stay, {} cached, {} read per token",
-                        chosen ? "; " : "", format_bytes(row.resident), format_bytes(row.cache),
+                        chosen ? "; " : "  ", format_bytes(row.resident), format_bytes(row.cache),
                         format_bytes(row.disk_per_token));
   return note;
 }
@@ -116,7 +116,7 @@ void print_rows(const ModelShape& shape, const FitMachine& machine, const std::v
   for (size_t i = 0; i < rows.size(); ++i) {
     const FitRow& row = rows[i];
     const auto kv = static_cast<uint64_t>(row.context) * row.kv_per_token;
-    fmt::print("{:<10} {:>9} {:>9} {:>9} {:>9} {:>8}  {}\n", row.name, format_bytes(row.weights),
+    fmt::print("{:<10} {:>9} {:>9} {:>9} {:>9} {:>8}{}\n", row.name, format_bytes(row.weights),
                format_bytes(row.buffers),
                row.runs() ? format_grouped(static_cast<uint64_t>(row.context)) : "no",
                row.runs() ? format_bytes(kv) : "", speed_text(row), note_of(row, best == i));
@@ -191,7 +191,7 @@ Result<void> fit_family(const FitOptions& o, const FitMachine& machine) {
       all.push_back(model_json(shape, machine, rows, best));
     } else if (best) {
       const FitRow& row = rows[*best];
-      fmt::print("{:<22} {:<8} {:>9} {:>9} {:>8}  {}\n", name, row.name, format_bytes(row.weights),
+      fmt::print("{:<22} {:<8} {:>9} {:>9} {:>8}{}\n", name, row.name, format_bytes(row.weights),
                  format_grouped(static_cast<uint64_t>(row.context)), speed_text(row),
                  note_of(row, false));
     } else {

@@ -7,8 +7,8 @@ namespace {
 
 // Their products stay below 2^63 bytes.
 constexpr int64_t kMostLayers = 1 << 10, kMostWidth = 1 << 20, kMostHeads = 1 << 12,
-                  kMostExperts = 1 << 11, kMostExpertWidth = 1 << 18, kMostVocab = 1 << 24,
-                  kMostContext = INT32_MAX;
+                  kMostExperts = 1 << 11, kMostShared = 64, kMostPredicted = 16,
+                  kMostExpertWidth = 1 << 18, kMostVocab = 1 << 24, kMostContext = INT32_MAX;
 
 // Reads settings by GGUF key (without "arch.") and Hugging Face key and keeps the first error, so
 // that a shape is a plain list.
@@ -113,7 +113,7 @@ DeepSeekShape read_deepseek(ShapeReader& r) {
       r.size("leading_dense_block_count", "first_k_dense_replace", kMostLayers, 0, 0);
   d.n_routed_experts = r.size("expert_count", "n_routed_experts", kMostExperts);
   d.n_activated_experts = r.size("expert_used_count", "num_experts_per_tok", d.n_routed_experts);
-  d.n_shared_experts = r.size("expert_shared_count", "n_shared_experts", kMostHeads, 0, 0);
+  d.n_shared_experts = r.size("expert_shared_count", "n_shared_experts", kMostShared, 0, 0);
   d.moe_inter_dim = r.size("expert_feed_forward_length", "moe_intermediate_size", kMostExpertWidth);
   // R1's first files have no group keys; R1 has 8 groups of which 4 are taken.
   const bool r1 = r.gguf() && d.n_routed_experts == 256;
@@ -122,7 +122,7 @@ DeepSeekShape read_deepseek(ShapeReader& r) {
       r.size("expert_group_used_count", "topk_group", d.n_expert_groups, r1 ? 4 : 1);
   d.norm_weights = r.flag("expert_weights_norm", "norm_topk_prob", false);
   d.route_scale = r.number("expert_weights_scale", "routed_scaling_factor", 1);
-  d.n_mtp_layers = r.size("nextn_predict_layers", "num_nextn_predict_layers", kMostHeads, 0, 0);
+  d.n_mtp_layers = r.size("nextn_predict_layers", "num_nextn_predict_layers", kMostPredicted, 0, 0);
   read_gate(r, d);
   if (!r.gguf()) r.size("", "moe_layer_freq", 1, 1);  // experts in every layer, or not known here
   return d;

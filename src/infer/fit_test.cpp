@@ -2,6 +2,7 @@
 
 #include "format/synth.h"
 #include "format/test_bytes.h"
+#include "infer/engine.h"
 #include "infer/memory.h"
 #include "model/model.h"
 
@@ -131,6 +132,41 @@ TEST(Fit, ForetellsTheLoadedModel) {
                   static_cast<double>((*model)->step_bytes(1)), 0.03 * real);
     }
   }
+}
+
+TEST(Fit, TheEngineReadsExpertsThatDoNotFit) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("m.gguf");
+  ThreadPool threads(1);
+  ASSERT_TRUE(write_synthetic(**find_shape("tiny-deepseek"), **find_mix("q8_0"), 0, path, threads,
+                              [](uint64_t, uint64_t) {}));
+  const auto answer = [&](uint64_t memory, std::string& startup) {
+    EngineOptions options;
+    options.threads = 1;
+    options.context = 128;
+    options.memory = memory;
+    const auto engine = Engine::load(path, options);
+    EXPECT_TRUE(engine) << message(engine);
+    startup = (*engine)->startup_line();
+    GenerateParams params;
+    params.sampling.temperature = 1;
+    params.sampling.seed = 5;
+    params.max_tokens = 40;
+    return *(*engine)->complete({1, 2, 3, 4, 5}, "", params, nullptr);
+  };
+  std::string all_startup, some_startup;
+  const Completion all = answer(kGiB, all_startup);
+  const auto file = WeightFile::open(path);
+  const FitMachine machine{.memory = kGiB, .isa = *chosen_isa()};
+  const uint64_t weights = fit_file(*read_shape(*file), *file, machine, 0).weights;
+  const Completion some = answer(weights * 9 / 10, some_startup);
+  EXPECT_EQ(some.answer, all.answer);
+  EXPECT_EQ(some.generated_tokens, all.generated_tokens);
+  EXPECT_EQ(all.experts_asked, 0u);
+  EXPECT_GT(some.experts_asked, some.experts_found);
+  EXPECT_GT(some.expert_bytes_read, 0u);
+  EXPECT_EQ(all_startup.find("experts"), std::string::npos);
+  EXPECT_SAYS(some_startup, "resident, experts in the file");
 }
 
 }  // namespace

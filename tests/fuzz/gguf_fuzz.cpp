@@ -4,6 +4,7 @@
 #include "format/gguf_split.h"
 #include "format/summary.h"
 #include "format/weight_file.h"
+#include "infer/fit.h"
 #include "model/model.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -23,6 +24,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto split = r1::split_of(metadata)) sum += split->count;
   if (const auto summary = r1::summarize(*file); summary && summary->parameters) {
     R1_CHECK(summary->parameters->active <= summary->parameters->total);
+  }
+  if (const auto shape = r1::read_shape(*file)) {
+    const r1::FitRow row = r1::fit_file(*shape, *file, {.memory = size, .read_gbps = 1}, 0);
+    R1_CHECK(row.resident <= row.weights);
   }
   volatile uint64_t kept = sum;  // so that nothing of the above is optimized away
   (void)kept;
