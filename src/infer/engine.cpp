@@ -259,10 +259,17 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
   R1_TRY(impl->recommended, find_sampling(file, impl->prompts->reasoning()));
 
   R1_TRY(const uint64_t memory, options.memory > 0 ? options.memory : available_memory());
-  const StreamedFit streamed =
-      fit_streamed(file, {.memory = memory, .isa = impl->ctx->isa(), .kv_dtype = options.kv_dtype},
-                   options.context);
+  const StreamedFit streamed = fit_streamed(file,
+                                            {.memory = memory,
+                                             .isa = impl->ctx->isa(),
+                                             .compute = options.compute,
+                                             .kv_dtype = options.kv_dtype},
+                                            options.context);
   impl->expert_cache = streamed.cache;
+  // Said before gigabytes are packed; the reckoning is a few per cent off where it is off at all.
+  if (!streamed.cache && streamed.weights > memory + memory / 10)
+    return told(error("the weights take {}, the memory for them is {}: r1 fit says what would fit",
+                      format_bytes(streamed.weights), format_bytes(memory)));
   auto model = Model::load(file,
                            {.compute = options.compute,
                             .progress = options.progress,

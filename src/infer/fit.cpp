@@ -32,7 +32,7 @@ uint64_t bytes_in_memory(const TypedTensor& t, const FitMachine& machine) {
   const int64_t rows = t.shape.size() < 2 ? 1 : t.shape[t.shape.size() - 2];
   const MatmulKernel* kernel = nullptr;
   if (!machine.gpu && t.shape.size() >= 2)
-    kernel = Weight::kernel_for(t.dtype, Compute::kFast, machine.isa);
+    kernel = Weight::kernel_for(t.dtype, machine.compute, machine.isa);
   const uint64_t one = kernel ? Weight::packed_bytes(*kernel, rows, t.shape.back())
                               : stored_bytes(t.dtype, static_cast<uint64_t>(rows),
                                              static_cast<uint64_t>(t.shape.back()))
@@ -159,10 +159,10 @@ FitRow fit_file(const ModelShape& shape, const WeightFile& file, const FitMachin
 
 StreamedFit fit_streamed(const WeightFile& file, const FitMachine& machine, int64_t asked) {
   const auto shape = read_shape(file);
-  if (!shape || !shape->deepseek) return {};
+  if (!shape) return {};
   const FitRow row = fit_file(*shape, file, machine, asked);
-  if (!row.streamed) return {};
-  return {.cache = std::make_shared<ExpertCache>(row.cache), .context = row.context};
+  if (!row.streamed) return {.cache = nullptr, .weights = row.weights};
+  return {std::make_shared<ExpertCache>(row.cache), row.context, row.weights};
 }
 
 std::vector<FitRow> fit_all(const ModelShape& shape, const FitMachine& machine, int64_t asked) {

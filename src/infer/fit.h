@@ -24,6 +24,7 @@ struct FitMachine {
   double read_gbps = 0;  // of that memory; 0: unknown, no speeds
   double disk_gbps = 0;  // where experts that do not fit are read from
   Isa isa = Isa::kRef;   // whose packing counts, on the host
+  Compute compute = Compute::kFast;
   DType kv_dtype = DType::kF16;
 };
 
@@ -57,10 +58,12 @@ inline constexpr int64_t kThoughtContext = 16384;  // a question, its thoughts, 
 std::optional<size_t> choose_fit(const std::vector<FitRow>& rows, int64_t wanted);
 
 // How a file runs whose experts do not fit: the cache that Model::load shares between its layers,
-// and the context. No cache where everything fits, or where the file's sizes are not known here.
+// and the context. No cache where everything fits, where nothing does, or where the sizes are
+// unknown.
 struct StreamedFit {
   std::shared_ptr<ExpertCache> cache;
   int64_t context = 0;
+  uint64_t weights = 0;  // bytes of all, packed; 0: not known
 };
 StreamedFit fit_streamed(const WeightFile& file, const FitMachine& machine, int64_t asked);
 
