@@ -14,6 +14,7 @@ namespace r1 {
 namespace {
 
 constexpr double kHalfLife = 4096;  // experts asked until a use counts half
+constexpr int kAhead = 16;          // experts read ahead at a time: more than a token chooses
 
 std::span<const std::byte> stored_span(const StoredMatrix& m) {
   return {m.bytes,
@@ -101,12 +102,14 @@ class StreamedExperts final : public Experts {
 
   std::vector<Expert> acquire(Context& ctx, std::span<const int32_t> wanted) override {
     std::vector<Expert> here;  // held, so that none of them makes room for another
+    int ahead = 0;
     for (const int32_t id : wanted) {
       ExpertCache::Entry& entry = at(id);
       if (entry.memory) {
         here.push_back(entry.expert);
         continue;
       }
+      if (++ahead > kAhead) continue;
       const StoredExpert& stored = stored_[static_cast<size_t>(id)];
       for (const StoredMatrix* m : {&stored.gate, &stored.up, &stored.down}) read_ahead(*m);
     }
