@@ -89,8 +89,6 @@ class Engine {
       const;                         // generation_config, else R1's 0.6 / 0.95 for reasoning models
   std::string startup_line() const;  // device, instruction set, threads, memory, context
 
-  std::string expert_use() const;  // since loading, where experts are read as needed; else ""
-
   // messages: [{"role","content",...}] as Hugging Face templates take them. Returns the rendered
   // prompt.
   Result<std::string> render(const nlohmann::ordered_json& messages, Think think,
