@@ -49,14 +49,14 @@ Tensor random_rows(Context& ctx, int64_t rows, uint64_t seed) {
 }
 
 // Four experts a token, drawn.
-Routing random_routing(int64_t tokens, uint64_t seed) {
-  Routing r{4, {}, {}};
+Routing random_routing(Context& ctx, int64_t tokens, uint64_t seed) {
+  Routing r{4, {}, ctx.tensor(tokens, 4)};
   for (int64_t t = 0; t < tokens; ++t) {
     const auto first = static_cast<int32_t>(
         philox4x32({static_cast<uint32_t>(t), 0, 0, 0}, {static_cast<uint32_t>(seed), 0})[0] % 4);
     for (int32_t i = 0; i < 4; ++i) {
       r.experts.push_back(first + 4 * i);
-      r.weights.push_back(0.25f + 0.1f * static_cast<float>(i));
+      r.weights.row(t)[static_cast<size_t>(i)] = 0.25f + 0.1f * static_cast<float>(i);
     }
   }
   return r;
@@ -76,7 +76,7 @@ TEST(StreamedExperts, TheCacheChangesNoBit) {
     for (uint64_t step = 0; step < 20; ++step) {
       const int64_t tokens = step % 3 == 0 ? 9 : 1;
       const Tensor x = random_rows(ctx, tokens, step);
-      const Routing routing = random_routing(tokens, step);
+      const Routing routing = random_routing(ctx, tokens, step);
       const Tensor want = mix_experts(ctx, x, routing, **resident, {});
       const Tensor got = mix_experts(ctx, x, routing, **streamed, {});
       ASSERT_TRUE(std::equal(want.data(), want.data() + want.size(), got.data())) << step;
