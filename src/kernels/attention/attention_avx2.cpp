@@ -71,7 +71,10 @@ struct V8 {
 };
 
 struct F16 {
-  static uint16_t narrow(float x) { return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT); }
+  static uint16_t narrow(float x) {
+    const __m128i half = _mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT);
+    return static_cast<uint16_t>(_mm_extract_epi16(half, 0));
+  }
 };
 
 using Loop = AttentionLoop<V8>;
