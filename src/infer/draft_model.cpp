@@ -77,7 +77,8 @@ void DraftModel::propose(std::span<Draft> drafts, KvPages&) {
     batch.wanted.push_back(static_cast<int32_t>(batch.tokens.size()) - 1);
     asking.push_back(&d);
   };
-  // First what was said since. A sequence that is still ahead then has no guess in this step.
+  // First what was said since. A sequence that was far ahead has its guess in the next step: so
+  // what proposing costs is known without what catching up does.
   for (Draft& d : drafts) {
     const int64_t left = kMostRows - std::ssize(batch.tokens);
     if (d.most == 0 || left == 0) continue;
@@ -87,7 +88,7 @@ void DraftModel::propose(std::span<Draft> drafts, KvPages&) {
     const auto now = behind.first(std::min(behind.size(), static_cast<size_t>(left)));
     add(s, now, s.kv.length);
     s.tokens.insert(s.tokens.end(), now.begin(), now.end());
-    if (now.size() == behind.size()) want(d);
+    if (now.size() == behind.size() && std::ssize(now) <= kLongestDraft + 1) want(d);
   }
   // Then an id of each at a time, from the one before it.
   while (!batch.tokens.empty()) {
