@@ -51,6 +51,26 @@ KvSequence run(PageCache& cache, std::span<const int32_t> tokens, int64_t* gaine
   return s;
 }
 
+TEST(KvCache, CopiesThePageThatAnotherSequenceIsStillFilling) {
+  PageCache cache(small_pages(4));
+  const auto a = count_up(50), b = count_up(60);
+  const KvSequence first = run(cache, a);
+  KvSequence second;
+  EXPECT_EQ(cache.adopt(second, b), 32);
+  EXPECT_EQ(cache.adopt_tail(second, first, 32), 0) << "nothing more is shared";
+  EXPECT_EQ(cache.adopt_tail(second, first, 45), 13);
+  EXPECT_EQ(cache.adopt_tail(second, first, 60), 5) << "no more than the other has";
+  EXPECT_EQ(second.length, 50);
+  EXPECT_EQ(cache.usage().used, 3) << "one page copied, once";
+  expect_holds(cache.pages(), second, b);
+  KvSequence third, fourth;
+  EXPECT_EQ(cache.adopt(third, b), 32);
+  EXPECT_EQ(cache.adopt_tail(third, first, 50), 18);
+  EXPECT_EQ(cache.adopt(fourth, b), 32);
+  EXPECT_EQ(cache.adopt_tail(fourth, first, 50), 0) << "no page is left";
+  EXPECT_EQ(fourth.length, 32);
+}
+
 TEST(KvCache, SharesFullPagesAndCopiesAPartlyMatchingOne) {
   PageCache cache(small_pages(8));
   const auto a = count_up(80);  // two full pages and half of one

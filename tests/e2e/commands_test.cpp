@@ -130,6 +130,15 @@ TEST(Commands, BenchMeasuresAModel) {
   EXPECT_FALSE(json::parse(r.out)["results"].empty());
 }
 
+TEST(Commands, BenchDrivesTheBatcher) {
+  const Finished r = run_r1({"bench", stories(), "--serve", "8", "--group", "4", "--prefill", "40",
+                             "--decode", "4", "--batch", "8", "--json"});
+  ASSERT_EQ(r.code, 0) << r.err;
+  const json served = json::parse(r.out)["results"][0];
+  EXPECT_EQ(served["prompt_tokens"], 8 * 40);
+  EXPECT_EQ(served["cached_tokens"], 6 * 39) << "each prompt but its last token once";
+}
+
 TEST(Commands, BenchMeasuresSpeculation) {
   const Finished r = run_r1({"bench", stories(), "--prefill", "0", "--decode", "20", "--depth", "0",
                              "--batch", "1", "--repeat", "1", "--speculate", "--json"});
