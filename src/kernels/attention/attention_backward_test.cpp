@@ -1,0 +1,89 @@
+#include "kernels/attention/attention_backward.h"
+
+#include "tests/support/finite_difference.h"
+
+namespace r1 {
+namespace {
+
+// sum of dy y for two query heads on one key/value head, as the formula is written.
+double attended(const AttentionGradient<double>& a) {
+  double sum = 0;
+  for (int64_t head = 0; head < a.n_heads; ++head) {
+    for (int64_t t = 0; t < a.n; ++t) {
+      std::vector<double> p(static_cast<size_t>(t + 1));
+      double z = 0;
+      for (int64_t j = 0; j <= t; ++j) {
+        double s = 0;
+        for (int64_t d = 0; d < a.k_dim; ++d)
+          s += a.q[t * a.q_stride + head * a.k_dim + d] * a.k[j * a.k_stride + d];
+        z += p[static_cast<size_t>(j)] = std::exp(a.scale * s);
+      }
+      for (int64_t j = 0; j <= t; ++j) {
+        for (int64_t d = 0; d < a.v_dim; ++d)
+          sum += a.dy[t * a.y_stride + head * a.v_dim + d] * p[static_cast<size_t>(j)] / z *
+                 a.v[j * a.v_stride + d];
+      }
+    }
+  }
+  return sum;
+}
+
+TEST(AttentionBackward, IsTheDerivativeOfTheFormula) {
+  constexpr size_t kN = 5, kHeads = 2, kKDim = 3, kVDim = 4;
+  auto q = normal_values(kN * kHeads * kKDim, 1), k = normal_values(kN * kKDim, 2),
+       v = normal_values(kN * kVDim, 3);
+  const auto dy = normal_values(kN * kHeads * kVDim, 4);
+  std::vector<double> dq(q.size()), dk(k.size()), dv(v.size()), scratch(2 * kN);
+  const AttentionGradient<double> a{.n = kN,
+                                    .n_heads = kHeads,
+                                    .k_dim = kKDim,
+                                    .v_dim = kVDim,
+                                    .scale = 0.6,
+                                    .q = q.data(),
+                                    .k = k.data(),
+                                    .v = v.data(),
+                                    .dy = dy.data(),
+                                    .dq = dq.data(),
+                                    .dk = dk.data(),
+                                    .dv = dv.data(),
+                                    .q_stride = kHeads * kKDim,
+                                    .k_stride = kKDim,
+                                    .v_stride = kVDim,
+                                    .y_stride = kHeads * kVDim};
+  attention_backward(a, scratch.data());
+  const auto f = [&] { return attended(a); };
+  expect_gradient(q, dq, f);
+  expect_gradient(k, dk, f);
+  expect_gradient(v, dv, f);
+}
+
+// Latent values: the beginnings of the keys, whose gradient takes both parts.
+TEST(AttentionBackward, ValuesMayBeTheBeginningsOfTheKeys) {
+  constexpr size_t kN = 4, kKDim = 5, kVDim = 3;
+  auto q = normal_values(kN * kKDim, 1), k = normal_values(kN * kKDim, 2);
+  const auto dy = normal_values(kN * kVDim, 4);
+  std::vector<double> dq(q.size()), dk(k.size()), scratch(2 * kN);
+  const AttentionGradient<double> a{.n = kN,
+                                    .n_heads = 1,
+                                    .k_dim = kKDim,
+                                    .v_dim = kVDim,
+                                    .scale = 0.6,
+                                    .q = q.data(),
+                                    .k = k.data(),
+                                    .v = k.data(),
+                                    .dy = dy.data(),
+                                    .dq = dq.data(),
+                                    .dk = dk.data(),
+                                    .dv = dk.data(),
+                                    .q_stride = kKDim,
+                                    .k_stride = kKDim,
+                                    .v_stride = kKDim,
+                                    .y_stride = kVDim};
+  attention_backward(a, scratch.data());
+  const auto f = [&] { return attended(a); };
+  expect_gradient(q, dq, f);
+  expect_gradient(k, dk, f);
+}
+
+}  // namespace
+}  // namespace r1
