@@ -27,11 +27,16 @@ std::string list(std::vector<std::string> lines) {
   return fmt::format("{} tensors do not fit:\n  {}", n, fmt::join(lines, "\n  "));
 }
 
+// Memory that no Context takes back.
+Tensor owned_tensor(int64_t rows, int64_t cols) {
+  return {std::shared_ptr<float>(new float[static_cast<size_t>(rows * cols)],
+                                 std::default_delete<float[]>()),
+          rows, cols};
+}
+
 Tensor decode_vector(const TensorInfo& t) {
   const int64_t n = t.shape.front();
-  const Tensor v(
-      std::shared_ptr<float>(new float[static_cast<size_t>(n)], std::default_delete<float[]>()), 1,
-      n);
+  const Tensor v = owned_tensor(1, n);
   info(t.dtype).decode(t.bytes.data(), v.data(), static_cast<size_t>(n));
   return v;
 }
@@ -63,6 +68,13 @@ void Binder::bind_exact(Weight& field, std::string_view gguf, std::string_view h
                         std::vector<int64_t> shape) {
   add(&field, gguf, hf, std::move(shape));
   bindings_.back().compute = Compute::kF32;
+  bindings_.back().exact = true;
+}
+
+void Binder::bind_fixed(Tensor& field, std::string_view gguf, std::string_view hf,
+                        std::vector<int64_t> shape) {
+  add(&field, gguf, hf, std::move(shape));
+  bindings_.back().fixed = true;
 }
 
 void Binder::then(std::function<Result<uint64_t>(Context&)> make) {
@@ -156,19 +168,61 @@ Result<void> Binder::check(const Context& ctx) {
   return {};
 }
 
+// The values of a binding that learns; those of the same tensor are the same.
+ModelParameter& Binder::parameter(const Binding& b) {
+  for (ModelParameter& p : parameters_) {
+    if (p.name == b.name) return p;
+  }
+  const int64_t cols = b.shape.back();
+  int64_t rows = 1;
+  for (size_t i = 0; i + 1 < b.shape.size(); ++i) rows *= b.shape[i];
+  const Tensor values = owned_tensor(rows, cols);
+  if (std::holds_alternative<Tensor*>(b.field)) {
+    info(b.found->dtype).decode(b.found->bytes.data(), values.data(), static_cast<size_t>(cols));
+  } else {
+    for (int64_t i = 0; i < values.rows(); ++i) b.stored.decode_row(i, values.row(i).data());
+  }
+  return parameters_.emplace_back(ModelParameter{b.name, b.shape, values, !b.fixed, {}});
+}
+
+void Binder::learn(Context& ctx, Weight& to, const StoredMatrix& part, bool turned) {
+  auto* values = const_cast<float*>(reinterpret_cast<const float*>(part.bytes));
+  for (ModelParameter& p : parameters_) {
+    if (values < p.values.data() || values >= p.values.data() + p.values.size()) continue;
+    const Tensor rows({p.values.memory(), values}, part.rows, part.cols);
+    to = Weight::trainable(ctx, rows, *options_.learn, turned);
+    p.weights.push_back(&to);
+    return;
+  }
+  R1_CHECK(!"a part of a bound matrix");
+}
+
 Result<uint64_t> Binder::load(Context& ctx) {
   R1_DO(check(ctx));
   uint64_t packed = 0, kept = 0, done = 0, total = 0;
   for (const Binding& b : bindings_) {
     total += b.found->bytes.size();
-    if (b.kernel) packed += aligned(Weight::packed_bytes(*b.kernel, b.stored.rows, b.stored.cols));
+    if (b.kernel && !options_.learn)
+      packed += aligned(Weight::packed_bytes(*b.kernel, b.stored.rows, b.stored.cols));
   }
   R1_TRY(const std::shared_ptr<std::byte> memory, reserve_pages(packed));
   uint64_t at = 0;
   auto step = steps_.begin();
   for (size_t i = 0; i < bindings_.size(); ++i) {
     Binding& b = bindings_[i];
-    if (auto* const* weight = std::get_if<Weight*>(&b.field)) {
+    if (options_.learn) {
+      ModelParameter& p = parameter(b);
+      if (auto* const* weight = std::get_if<Weight*>(&b.field)) {
+        **weight = Weight::trainable(ctx, p.values, b.exact ? DType::kF32 : *options_.learn);
+        p.weights.push_back(*weight);
+      } else if (auto* const* table = std::get_if<StoredMatrix*>(&b.field)) {
+        **table = {.rows = p.values.rows(),
+                   .cols = p.values.cols(),
+                   .bytes = reinterpret_cast<const std::byte*>(p.values.data())};
+      } else {
+        *std::get<Tensor*>(b.field) = p.values;
+      }
+    } else if (auto* const* weight = std::get_if<Weight*>(&b.field)) {
       **weight = Weight::pack(ctx, b.stored, *b.kernel,
                               std::shared_ptr<std::byte>(memory, memory.get() + at));
       at += aligned(Weight::packed_bytes(*b.kernel, b.stored.rows, b.stored.cols));

@@ -37,8 +37,15 @@ class Binder {
   // A weight that is multiplied exactly (Compute::kF32) whatever the options say.
   void bind_exact(Weight& field, std::string_view gguf, std::string_view hf,
                   std::vector<int64_t> shape);
+  // A vector that no gradient changes.
+  void bind_fixed(Tensor& field, std::string_view gguf, std::string_view hf,
+                  std::vector<int64_t> shape);
   // Runs after the fields bound so far are filled; returns the bytes it keeps resident.
   void then(std::function<Result<uint64_t>(Context&)> make);
+
+  // In such a step, with LoadOptions::learn: `to` multiplies by `part`, some rows of a bound
+  // StoredMatrix (turned: by their transpose), and learns with it.
+  void learn(Context& ctx, Weight& to, const StoredMatrix& part, bool turned = false);
 
   bool has(std::string_view gguf, std::string_view hf) const;
   // Tensors with names that begin so are of no use to this model as it is loaded.
@@ -48,6 +55,8 @@ class Binder {
   // then fills the fields. Returns the bytes resident afterwards. What stays as stored stays
   // mapped: the caller keeps the file's mapping.
   Result<uint64_t> load(Context& ctx);
+  // After load() with LoadOptions::learn: what learns, in the order of binding.
+  std::vector<ModelParameter> take_parameters() { return std::move(parameters_); }
 
  private:
   using Field = std::variant<Weight*, StoredMatrix*, Tensor*>;
@@ -56,6 +65,7 @@ class Binder {
     std::string name;
     std::vector<int64_t> shape;
     Compute compute;
+    bool exact = false, fixed = false;
     const TensorInfo* found = nullptr;
     StoredMatrix stored{};                 // of weights and embeddings
     const MatmulKernel* kernel = nullptr;  // of weights
@@ -67,6 +77,7 @@ class Binder {
   Result<void> read_scales(Binding& b) const;
   std::vector<std::string> unused() const;
   Result<void> check(const Context& ctx);
+  ModelParameter& parameter(const Binding& b);
 
   struct Step {
     size_t n_bindings;  // that must be filled before
@@ -79,6 +90,7 @@ class Binder {
   std::vector<Binding> bindings_;
   std::vector<Step> steps_;
   std::vector<std::string> ignored_;
+  std::vector<ModelParameter> parameters_;
 };
 
 }  // namespace r1

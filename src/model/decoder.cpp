@@ -4,6 +4,10 @@
 
 namespace r1 {
 
+void ModelParameter::refresh(Context& ctx) const {
+  for (Weight* w : weights) w->refresh(ctx);
+}
+
 Result<void> Decoder::configure(const WeightFile& file, std::string architecture) {
   c.architecture = architecture;
   Reader reader(file, std::move(architecture));
@@ -34,6 +38,7 @@ Result<void> Decoder::load(const WeightFile& file, std::string architecture,
   Binder binder(file, options);
   bind_all(binder);
   R1_TRY(weight_bytes_, binder.load(ctx));
+  parameters_ = binder.take_parameters();
   frequencies_ = rope_frequencies(c.rope);
   file_ = std::make_shared<const WeightFile>(file);
   return {};

@@ -21,6 +21,7 @@ class Decoder : public Model {
 
   const Config& config() const override { return c; }
   KvShape kv_shape(DType kv_dtype) const override;
+  std::span<const ModelParameter> parameters() const override { return parameters_; }
   uint64_t weight_bytes() const override { return weight_bytes_; }
   uint64_t step_bytes(int64_t) const override { return weight_bytes_; }
   Tensor forward(Context& ctx, const Batch& batch, KvPages& kv, const Trace& trace) const override;
@@ -50,6 +51,7 @@ class Decoder : public Model {
   Weight head_;             // [vocab_size, dim]
   std::vector<double> frequencies_;
   std::shared_ptr<const WeightFile> file_;  // keeps the mapping
+  std::vector<ModelParameter> parameters_;
   uint64_t weight_bytes_ = 0;
 };
 

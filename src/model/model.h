@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "tensor/kv_pages.h"
 #include "tensor/streamed_experts.h"
 #include "tensor/tensor.h"
+#include "tensor/weight.h"
 
 namespace r1 {
 
@@ -40,6 +42,9 @@ struct LoadOptions {
   bool mtp = false;  // load the layer of draft(), where the file has one
   // Routed experts stay in the file and share this cache; null: all are packed into memory.
   std::shared_ptr<ExpertCache> expert_cache = nullptr;
+  // To train: every tensor becomes F32 values that may change, multiplied in this type (F32, or
+  // BF16, to which products round them).
+  std::optional<DType> learn = {};
 };
 
 // What a forward can tell beside the logits; each is filled where it is not null.
@@ -49,6 +54,16 @@ struct Trace {
   Tensor* last = nullptr;  // [T, dim] after the final norm: what draft() continues
   // Of each layer with experts, the ids chosen [T, n_activated_experts], ascending in a row.
   std::vector<std::vector<int32_t>>* experts = nullptr;
+};
+
+// A tensor of a model that learns.
+struct ModelParameter {
+  std::string name;              // as the file spells it
+  std::vector<int64_t> shape;    // as torch prints it
+  Tensor values;                 // F32; whoever changes them calls refresh
+  bool by_gradient;              // else by a rule of its own: the bias of an expert gate
+  std::vector<Weight*> weights;  // that multiply by them: none, one, or also the tied head
+  void refresh(Context& ctx) const;
 };
 
 class Model {
@@ -62,6 +77,8 @@ class Model {
   virtual const Config& config() const = 0;
   // With room for the keys and values of draft(), where it is loaded.
   virtual KvShape kv_shape(DType kv_dtype) const = 0;
+  // What was loaded to learn; empty otherwise.
+  virtual std::span<const ModelParameter> parameters() const { return {}; }
   virtual uint64_t weight_bytes() const = 0;  // resident, packed
   // Bytes of weights that a step of n_tokens tokens reads. Of the experts: as many as tokens that
   // choose freely are expected to reach.

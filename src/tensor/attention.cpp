@@ -6,7 +6,7 @@
 #include <array>
 #include <vector>
 
-#include "tensor/ops.h"
+#include "tensor/backward.h"
 
 namespace r1 {
 namespace {
@@ -224,6 +224,7 @@ void kv_append(Context& ctx, const KvPages& kv, int layer, std::span<const Seque
   const KvShape& shape = kv.shape();
   R1_CHECK(k.cols() == shape.n_heads * int64_t{shape.k_dim});
   R1_CHECK(shape.latent ? !v : v.cols() == shape.n_heads * int64_t{shape.v_dim});
+  if (Tape* tape = ctx.tape()) tape->note_kv(layer, {k, v});
   KvStore* store = best(kKvStore, ctx.isa());
   for (const SequenceRows& s : sequences) {
     ctx.parallel(s.count, kKvPage, [&](int64_t begin, int64_t end) {
@@ -245,7 +246,9 @@ Tensor attention(Context& ctx, const Tensor& q, int64_t n_heads, const KvPages& 
                  std::span<const SequenceRows> sequences, double scale) {
   const KvShape& shape = kv.shape();
   R1_CHECK(n_heads % shape.n_heads == 0 && q.cols() == n_heads * shape.k_dim && scale > 0);
-  return Attending(ctx, q, n_heads, kv, layer, sequences, static_cast<float>(scale)).run();
+  Tensor y = Attending(ctx, q, n_heads, kv, layer, sequences, static_cast<float>(scale)).run();
+  record_attention(ctx, q, n_heads, layer, sequences, scale, y);
+  return y;
 }
 
 }  // namespace r1

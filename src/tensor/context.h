@@ -18,6 +18,8 @@
 
 namespace r1 {
 
+class Tape;
+
 class Context {
  public:
   Context(Isa isa, int n_threads) : isa_(isa), pool_(n_threads) {}
@@ -31,6 +33,10 @@ class Context {
     pool_.parallel_for(n, grain, body);
   }
 
+  // The open tape that ops record on, or null (tensor/tape.h).
+  Tape* tape() const { return tape_; }
+  void set_tape(Tape* tape) { tape_ = tape; }
+
   // Uninitialised memory, aligned to 64 bytes.
   Tensor tensor(int64_t rows, int64_t cols);
   std::shared_ptr<std::byte> scratch(size_t bytes);
@@ -39,6 +45,7 @@ class Context {
 
  private:
   Isa isa_;
+  Tape* tape_ = nullptr;
   ThreadPool pool_;
   // Blocks of 2^i bytes; one that nobody else holds is free.
   std::array<std::vector<std::shared_ptr<std::byte>>, 48> blocks_;

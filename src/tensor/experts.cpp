@@ -25,6 +25,10 @@ class ResidentExperts final : public Experts {
 
 }  // namespace
 
+std::unique_ptr<Experts> resident_experts(std::vector<Expert> experts, uint64_t bytes) {
+  return std::make_unique<ResidentExperts>(std::move(experts), bytes);
+}
+
 Result<std::unique_ptr<Experts>> resident_experts(Context& ctx, Compute compute,
                                                   std::span<const StoredExpert> stored) {
   std::vector<Expert> experts(stored.size());
@@ -35,7 +39,7 @@ Result<std::unique_ptr<Experts>> resident_experts(Context& ctx, Compute compute,
                            {&experts[i].down, &stored[i].down}});
   }
   R1_TRY(const uint64_t bytes, pack_all(ctx, compute, all));
-  return std::unique_ptr<Experts>(std::make_unique<ResidentExperts>(std::move(experts), bytes));
+  return resident_experts(std::move(experts), bytes);
 }
 
 }  // namespace r1

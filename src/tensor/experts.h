@@ -35,6 +35,8 @@ class Experts {
   virtual std::vector<Expert> acquire(Context& ctx, std::span<const int32_t> wanted) = 0;
 };
 
+// These, in memory, `bytes` of them.
+std::unique_ptr<Experts> resident_experts(std::vector<Expert> experts, uint64_t bytes);
 // All in memory. Errors name a type that no kernel multiplies, or the memory asked for.
 Result<std::unique_ptr<Experts>> resident_experts(Context& ctx, Compute compute,
                                                   std::span<const StoredExpert> stored);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "tensor/backward.h"
 #include "tensor/products.h"
 
 namespace r1 {
@@ -22,6 +23,7 @@ Tensor slice_heads(Context& ctx, const Tensor& x, int64_t head_dim, int64_t firs
     for (int64_t h = begin * n_heads; h < end * n_heads; ++h)
       std::copy_n(x.data() + h * head_dim + first, n, y.data() + h * n);
   });
+  record_slice_heads(ctx, x, head_dim, first, n, y);
   return y;
 }
 
@@ -39,6 +41,7 @@ Tensor join_heads(Context& ctx, const Tensor& a, const Tensor& b, int64_t n_head
       }
     }
   });
+  record_join_heads(ctx, a, b, n_heads, shared_b, y);
   return y;
 }
 
@@ -70,6 +73,7 @@ Tensor linear_heads(Context& ctx, const Tensor& x, std::span<const Weight> w) {
                         y.data() + h * rows, y.cols()});
   }
   multiply(ctx, products);
+  record_linear_heads(ctx, x, w, y);
   return y;
 }
 

@@ -6,7 +6,7 @@
 
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/swiglu/swiglu.h"
-#include "tensor/ops.h"
+#include "tensor/backward.h"
 
 namespace r1 {
 namespace {
@@ -110,7 +110,10 @@ void linear(Context& ctx, const Tensor& x, std::span<const Affine> layers, std::
       end -= n;
     }
   });
-  for (size_t i = 0; i < y.size(); ++i) y[i] = std::move(memory[i].y);
+  for (size_t i = 0; i < y.size(); ++i) {
+    y[i] = std::move(memory[i].y);
+    record_linear(ctx, x, layers[i].w, layers[i].bias, y[i]);
+  }
 }
 
 Tensor linear(Context& ctx, const Tensor& x, const Weight& w, const Tensor& bias) {
@@ -119,6 +122,10 @@ Tensor linear(Context& ctx, const Tensor& x, const Weight& w, const Tensor& bias
 
 Tensor swiglu(Context& ctx, const Tensor& x, const Affine& gate, const Affine& up) {
   R1_CHECK(gate.w.rows() == up.w.rows());
+  if (ctx.tape()) {  // which wants both products
+    const auto [g, u] = linear(ctx, x, {gate, up});
+    return swiglu(ctx, g, u);
+  }
   Products memory;
   const Affine layers[] = {gate, up};
   const auto products = prepare(ctx, x, layers, memory);

@@ -149,6 +149,7 @@ Routing route(Context& ctx, const Gate& g, const Tensor& logits, const Tensor& b
            r.weights.row(t).data());
     }
   });
+  record_route(ctx, g, logits, r);
   return r;
 }
 
@@ -199,6 +200,7 @@ Tensor mix_experts(Context& ctx, const Tensor& x, const Routing& routing, Expert
       }
     });
   }
+  record_mix_experts(ctx, x, routing, experts, shared, y);
   return y;
 }
 

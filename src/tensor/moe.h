@@ -26,4 +26,9 @@ Routing route(Context& ctx, const Gate& g, const Tensor& logits, const Tensor& b
 Tensor mix_experts(Context& ctx, const Tensor& x, const Routing& routing, Experts& experts,
                    const Expert& shared);
 
+// Their gradients, noted on an open tape (backward.h).
+void record_route(Context& ctx, const Gate& g, const Tensor& logits, const Routing& routing);
+void record_mix_experts(Context& ctx, const Tensor& x, const Routing& routing, Experts& experts,
+                        const Expert& shared, const Tensor& y);
+
 }  // namespace r1

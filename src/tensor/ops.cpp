@@ -6,7 +6,9 @@
 
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/norm/norm.h"
+#include "kernels/softmax/log_probability.h"
 #include "kernels/swiglu/swiglu.h"
+#include "tensor/backward.h"
 
 namespace r1 {
 namespace {
@@ -38,6 +40,7 @@ Tensor embed(Context& ctx, const StoredMatrix& table, std::span<const int32_t> t
     for (int64_t i = begin; i < end; ++i)
       table.decode_row(tokens[static_cast<size_t>(i)], y.row(i).data());
   });
+  record_embed(ctx, table, tokens, y);
   return y;
 }
 
@@ -47,6 +50,21 @@ Tensor rows(Context& ctx, const Tensor& x, std::span<const int32_t> index) {
     const auto row = x.row(index[static_cast<size_t>(i)]);
     std::copy(row.begin(), row.end(), y.row(i).begin());
   }
+  record_rows(ctx, x, index, y);
+  return y;
+}
+
+Tensor transposed_copy(Context& ctx, const Tensor& x) {
+  Tensor y = ctx.tensor(x.cols(), x.rows());
+  constexpr int64_t kTile = 16;
+  ctx.parallel(x.cols(), kTile, [&](int64_t begin, int64_t end) {
+    for (int64_t i0 = 0; i0 < x.rows(); i0 += kTile) {
+      for (int64_t j = begin; j < end; ++j) {
+        for (int64_t i = i0; i < std::min(i0 + kTile, x.rows()); ++i)
+          y.data()[j * x.rows() + i] = x.data()[i * x.cols() + j];
+      }
+    }
+  });
   return y;
 }
 
@@ -59,15 +77,20 @@ Tensor rms_norm(Context& ctx, const Tensor& x, const Tensor& w, double eps) {
     run(x.data() + begin * cols, w.data(), static_cast<float>(eps), end - begin, cols,
         y.data() + begin * cols);
   });
+  record_rms_norm(ctx, x, w, eps, y);
   return y;
 }
 
 Tensor add(Context& ctx, const Tensor& a, const Tensor& b) {
-  return elementwise(ctx, best(kAdd, ctx.isa()), a, b);
+  Tensor y = elementwise(ctx, best(kAdd, ctx.isa()), a, b);
+  record_add(ctx, a, b, y);
+  return y;
 }
 
 Tensor swiglu(Context& ctx, const Tensor& gate, const Tensor& up) {
-  return elementwise(ctx, best(kSwiGlu, ctx.isa()), gate, up);
+  Tensor y = elementwise(ctx, best(kSwiGlu, ctx.isa()), gate, up);
+  record_swiglu(ctx, gate, up, y);
+  return y;
 }
 
 Tensor rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t head_dim) {
@@ -81,6 +104,21 @@ Tensor rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t hea
           x.cols() / head_dim, head_dim, n_pairs, y.row(t).data());
     }
   });
+  record_rope(ctx, x, angles, head_dim, y);
+  return y;
+}
+
+Tensor log_probability(Context& ctx, const Tensor& logits, std::span<const int32_t> tokens) {
+  R1_CHECK(logits.rows() == std::ssize(tokens));
+  Tensor y = ctx.tensor(logits.rows(), 1);
+  ctx.parallel(y.rows(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const int32_t token = tokens[static_cast<size_t>(t)];
+      R1_CHECK(token >= 0 && token < logits.cols());
+      y.row(t)[0] = log_probability(logits.row(t).data(), logits.cols(), token);
+    }
+  });
+  record_log_probability(ctx, logits, tokens, y);
   return y;
 }
 

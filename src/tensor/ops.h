@@ -23,6 +23,9 @@ Tensor embed(Context& ctx, const StoredMatrix& table, std::span<const int32_t> t
 // Rows `index` of x [n, cols] -> [len(index), cols].
 Tensor rows(Context& ctx, const Tensor& x, std::span<const int32_t> index);
 
+// x [n, m] -> [m, n]. For gradients; not recorded.
+Tensor transposed_copy(Context& ctx, const Tensor& x);
+
 // RMSNorm of every run of len(w) elements: x [T, dim], w [1, dim] normalises rows; w [1, head_dim]
 // each head of a row.
 Tensor rms_norm(Context& ctx, const Tensor& x, const Tensor& w, double eps);
@@ -72,5 +75,8 @@ void kv_append(Context& ctx, const KvPages& kv, int layer, std::span<const Seque
 // Heads [i n, (i + 1) n), n = n_heads / n_kv_heads, share key/value head i (Ainslie et al. 2023).
 Tensor attention(Context& ctx, const Tensor& q, int64_t n_heads, const KvPages& kv, int layer,
                  std::span<const SequenceRows> sequences, double scale);
+
+// log softmax(logits [T, vocab]) at one token a row -> [T, 1].
+Tensor log_probability(Context& ctx, const Tensor& logits, std::span<const int32_t> tokens);
 
 }  // namespace r1

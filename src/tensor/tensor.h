@@ -24,6 +24,7 @@ class Tensor {
   int64_t cols() const { return cols_; }
   int64_t size() const { return rows_ * cols_; }
   float* data() const { return data_.get(); }
+  const std::shared_ptr<float>& memory() const { return data_; }
   std::span<float> row(int64_t i) const {
     R1_CHECK(i >= 0 && i < rows_);
     return {data() + i * cols_, static_cast<size_t>(cols_)};

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "base/units.h"
+#include "tensor/ops.h"
 
 namespace r1 {
 namespace {
@@ -21,6 +23,12 @@ void give_back(const std::byte* begin, const std::byte* end) {
   const uintptr_t first = reinterpret_cast<uintptr_t>(begin) / page * page;
   ::madvise(reinterpret_cast<void*>(first), reinterpret_cast<uintptr_t>(end) - first,
             MADV_DONTNEED);
+}
+
+std::shared_ptr<std::byte> aligned_memory(uint64_t bytes) {
+  constexpr std::align_val_t kAlign{64};
+  return {static_cast<std::byte*>(::operator new(bytes, kAlign)),
+          [](std::byte* p) { ::operator delete(p, kAlign); }};
 }
 
 }  // namespace
@@ -105,6 +113,67 @@ Result<uint64_t> pack_all(Context& ctx, Compute compute, std::span<const Packing
     at += bytes(p);
   }
   return total;
+}
+
+struct Weight::Learning {
+  Tensor values;
+  bool turned;
+  Weight transposed;
+  std::shared_ptr<std::byte> memory, transposed_memory;  // of the packed weights
+};
+
+Weight Weight::trainable(Context& ctx, const Tensor& values, DType dtype, bool turned) {
+  const MatmulKernel& f32 = *kernel_for(DType::kF32, Compute::kF32, ctx.isa());
+  Weight w;
+  w.kernel_ = dtype == DType::kF32 ? &f32 : kernel_for(dtype, Compute::kFast, ctx.isa());
+  w.rows_ = turned ? values.cols() : values.rows();
+  w.cols_ = turned ? values.rows() : values.cols();
+  w.learning_ = std::make_shared<Learning>();
+  w.learning_->values = values;
+  w.learning_->turned = turned;
+  w.learning_->memory = aligned_memory(packed_bytes(*w.kernel_, w.rows_, w.cols_));
+  w.learning_->transposed_memory = aligned_memory(packed_bytes(f32, w.cols_, w.rows_));
+  w.packed_ = w.learning_->memory;
+  w.refresh(ctx);
+  return w;
+}
+
+void Weight::refresh(Context& ctx) {
+  const Learning& l = *learning_;
+  const auto n = static_cast<size_t>(l.values.size());
+  const DTypeInfo& type = info(kernel_->dtype);
+  const auto bytes = [](const Tensor& x) { return reinterpret_cast<const std::byte*>(x.data()); };
+  Tensor used = l.values;  // gradients flow through what is multiplied: the rounded values
+  std::shared_ptr<std::byte> rounded;
+  if (type.type != DType::kF32) {
+    rounded = ctx.scratch(*stored_bytes(type.type, 1, n));
+    used = ctx.tensor(l.values.rows(), l.values.cols());
+    type.encode(l.values.data(), rounded.get(), n, nullptr);
+    type.decode(rounded.get(), used.data(), n);
+  }
+  const Tensor other = transposed_copy(ctx, used);
+  const Tensor &w = l.turned ? other : used, &wt = l.turned ? used : other;
+  if (rounded) type.encode(w.data(), rounded.get(), n, nullptr);
+  const StoredMatrix stored{.dtype = type.type,
+                            .rows = rows_,
+                            .cols = cols_,
+                            .bytes = rounded ? rounded.get() : bytes(w)};
+  pack(ctx, stored, *kernel_, l.memory);
+  const StoredMatrix stored_t{.rows = cols_, .cols = rows_, .bytes = bytes(wt)};
+  learning_->transposed =
+      pack(ctx, stored_t, *kernel_for(DType::kF32, Compute::kF32, ctx.isa()), l.transposed_memory);
+}
+
+bool Weight::turned() const { return learning_ && learning_->turned; }
+
+const Tensor& Weight::values() const {
+  static const Tensor none;
+  return learning_ ? learning_->values : none;
+}
+
+const Weight& Weight::transposed() const {
+  R1_CHECK(learning_ != nullptr);
+  return learning_->transposed;
 }
 
 Result<std::shared_ptr<std::byte>> reserve_pages(uint64_t bytes) {

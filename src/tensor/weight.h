@@ -11,6 +11,7 @@
 
 #include "kernels/matmul/matmul.h"
 #include "tensor/context.h"
+#include "tensor/tensor.h"
 
 namespace r1 {
 
@@ -21,7 +22,7 @@ struct StoredMatrix {
   const std::byte* bytes = nullptr;  // stored_bytes(dtype, rows, cols) of them
   // F8E4M3: a scale for every scale_rows x scale_cols block [ceil(rows / scale_rows), ceil(cols /
   // scale_cols)] (DeepSeek-V3 technical report, 3.3.1); none where empty.
-  std::vector<float> scales;
+  std::vector<float> scales = {};
   int64_t scale_rows = 0, scale_cols = 0;
   bool mapped = false;  // bytes are a file's read-only mapping: its pages can be dropped
 
@@ -43,6 +44,17 @@ class Weight {
   static Weight pack(Context& ctx, const StoredMatrix& stored, const MatmulKernel& kernel,
                      std::shared_ptr<std::byte> memory);
 
+  // A weight that learns: the products of `values` [rows, cols], which its owner changes, in a
+  // type (F32 or BF16, to which they are rounded). Turned: of their transpose. refresh() follows a
+  // change.
+  static Weight trainable(Context& ctx, const Tensor& values, DType dtype, bool turned = false);
+  bool learns() const { return learning_ != nullptr; }
+  bool turned() const;
+  void refresh(Context& ctx);
+  const Tensor& values() const;  // none where it does not learn
+  // W^T in F32, for gradients.
+  const Weight& transposed() const;
+
   explicit operator bool() const { return kernel_ != nullptr; }
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
@@ -57,6 +69,8 @@ class Weight {
   const MatmulKernel* kernel_ = nullptr;
   int64_t rows_ = 0, cols_ = 0;
   std::shared_ptr<const std::byte> packed_;
+  struct Learning;  // what only a weight that learns has
+  std::shared_ptr<Learning> learning_;
 };
 
 // Packs matrices one after another into memory of their own; returns its bytes. Errors name a type

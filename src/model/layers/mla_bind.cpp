@@ -74,6 +74,24 @@ Result<uint64_t> pack(Context& ctx, const LoadOptions& options, const Config& c,
   return pack_all(ctx, options.compute, all);
 }
 
+uint64_t learn(Context& ctx, Binder& b, const Config& c, const Stored& stored, MlaWeights& l) {
+  const int64_t d_nope = c.mla.qk_nope_head_dim, d_v = c.mla.v_head_dim, rank = c.mla.kv_lora_rank;
+  const bool absorbed = b.options().mla == MlaForm::kAbsorbed;
+  l.w_uk.resize(static_cast<size_t>(c.n_heads));
+  l.w_uv.resize(static_cast<size_t>(c.n_heads));
+  for (int64_t h = 0; h < c.n_heads; ++h) {
+    Weight &uk = l.w_uk[static_cast<size_t>(h)], &uv = l.w_uv[static_cast<size_t>(h)];
+    if (stored.kv_b.bytes) {
+      b.learn(ctx, uk, stored.kv_b.slice(h * (d_nope + d_v), d_nope), absorbed);
+      b.learn(ctx, uv, stored.kv_b.slice(h * (d_nope + d_v) + d_nope, d_v));
+    } else {
+      b.learn(ctx, uk, stored.k_b.slice(h * rank, rank), !absorbed);
+      b.learn(ctx, uv, stored.v_b.slice(h * d_v, d_v));
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 void bind(Binder& b, MlaWeights& l, const Config& c) {
@@ -100,8 +118,9 @@ void bind(Binder& b, MlaWeights& l, const Config& c) {
     b.bind(stored->kv_b, "attn_kv_b.weight", "self_attn.kv_b_proj.weight",
            {c.n_heads * (m.qk_nope_head_dim + m.v_head_dim), m.kv_lora_rank});
   }
-  b.then([&l, &c, stored, options = b.options()](Context& ctx) {
-    return pack(ctx, options, c, *stored, l);
+  b.then([&l, &b, &c, stored](Context& ctx) -> Result<uint64_t> {
+    if (b.options().learn) return learn(ctx, b, c, *stored, l);
+    return pack(ctx, b.options(), c, *stored, l);
   });
 }
 

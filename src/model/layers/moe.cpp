@@ -46,13 +46,25 @@ struct Stored {
   }
 };
 
+std::unique_ptr<Experts> learning_experts(Context& ctx, Binder& b,
+                                          std::span<const StoredExpert> stored) {
+  std::vector<Expert> experts(stored.size());
+  for (size_t i = 0; i < stored.size(); ++i) {
+    b.learn(ctx, experts[i].gate, stored[i].gate);
+    b.learn(ctx, experts[i].up, stored[i].up);
+    b.learn(ctx, experts[i].down, stored[i].down);
+  }
+  return resident_experts(std::move(experts), 0);
+}
+
 }  // namespace
 
 void bind(Binder& b, MoeWeights& l, const Config& c) {
   const MoeConfig& m = c.moe;
   const int64_t n = m.n_routed_experts, inter = m.moe_inter_dim;
   b.bind_exact(l.gate, "ffn_gate_inp.weight", "mlp.gate.weight", {n, c.dim});
-  if (m.gate_bias) b.bind(l.gate_bias, "exp_probs_b.bias", "mlp.gate.e_score_correction_bias", {n});
+  if (m.gate_bias)
+    b.bind_fixed(l.gate_bias, "exp_probs_b.bias", "mlp.gate.e_score_correction_bias", {n});
   if (m.n_shared_experts > 0) {
     const int64_t width = m.n_shared_experts * inter;
     b.bind(l.shared.gate, "ffn_gate_shexp.weight", "mlp.shared_experts.gate_proj.weight",
@@ -76,12 +88,17 @@ void bind(Binder& b, MoeWeights& l, const Config& c) {
       b.bind(to.down, "", name + "down_proj.weight", {c.dim, inter});
     }
   }
-  b.then([&l, stored, gguf = b.gguf(), compute = b.options().compute,
-          cache = b.options().expert_cache](Context& ctx) -> Result<uint64_t> {
-    if (gguf) stored->unstack();
+  b.then([&l, &b, stored](Context& ctx) -> Result<uint64_t> {
+    const LoadOptions& options = b.options();
+    if (b.gguf()) stored->unstack();
+    if (options.learn) {
+      l.experts = learning_experts(ctx, b, stored->experts);
+      return 0;
+    }
     R1_DO(stored->check());
-    R1_TRY(l.experts, cache ? streamed_experts(ctx, compute, stored->experts, cache)
-                            : resident_experts(ctx, compute, stored->experts));
+    const auto& cache = options.expert_cache;
+    R1_TRY(l.experts, cache ? streamed_experts(ctx, options.compute, stored->experts, cache)
+                            : resident_experts(ctx, options.compute, stored->experts));
     return l.experts->resident_bytes();
   });
 }

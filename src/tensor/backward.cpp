@@ -1,0 +1,225 @@
+#include "tensor/backward.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "kernels/attention/attention_backward.h"
+#include "kernels/norm/norm_backward.h"
+#include "kernels/rope/rope.h"
+#include "kernels/softmax/log_probability.h"
+#include "kernels/swiglu/swiglu_backward.h"
+
+namespace r1 {
+namespace {
+
+constexpr int64_t kWork = 16384;
+
+Tensor like(Context& ctx, const Tensor& x) { return ctx.tensor(x.rows(), x.cols()); }
+
+Tensor zeros(Context& ctx, int64_t rows, int64_t cols) {
+  Tensor x = ctx.tensor(rows, cols);
+  std::fill(x.data(), x.data() + x.size(), 0.0f);
+  return x;
+}
+
+// to[j] += sum of column j, rows in order.
+void add_columns(Context& ctx, const Tensor& x, float* to) {
+  ctx.parallel(x.cols(), 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 0; i < x.rows(); ++i) {
+      for (int64_t j = begin; j < end; ++j) to[j] += x.data()[i * x.cols() + j];
+    }
+  });
+}
+
+// a^T b of a [T, m], b [T, n] -> [m, n], summed in the order of T.
+Tensor product_over_rows(Context& ctx, const Tensor& a, const Tensor& b) {
+  const Tensor bt = transposed_copy(ctx, b);  // [n, T]
+  const MatmulKernel& kernel = *Weight::kernel_for(DType::kF32, Compute::kF32, ctx.isa());
+  const StoredMatrix stored{
+      .rows = bt.rows(), .cols = bt.cols(), .bytes = reinterpret_cast<const std::byte*>(bt.data())};
+  const Weight w = Weight::pack(ctx, stored, kernel,
+                                ctx.scratch(Weight::packed_bytes(kernel, bt.rows(), bt.cols())));
+  return linear(ctx, transposed_copy(ctx, a), w);
+}
+
+}  // namespace
+
+void add_weight_gradient(Context& ctx, Tape& tape, const Weight& w, const Tensor& dy,
+                         const Tensor& x) {
+  if (!w.learns() || !tape.leaf_gradient(w.values().data())) return;
+  // The values of a weight that is stored transposed are those of x^T dy.
+  tape.add(w.values(), w.turned() ? product_over_rows(ctx, x, dy) : product_over_rows(ctx, dy, x));
+}
+
+void record_embed(Context& ctx, const StoredMatrix& table, std::span<const int32_t> tokens,
+                  const Tensor& y) {
+  Tape* tape = ctx.tape();
+  if (!tape) return;
+  const auto* values = reinterpret_cast<const float*>(table.bytes);
+  std::vector<int32_t> ids(tokens.begin(), tokens.end());
+  tape->record(y, [&ctx, tape, values, ids = std::move(ids)](const Tensor& dy) {
+    float* gradient = tape->leaf_gradient(values);
+    if (!gradient) return;
+    ctx.parallel(dy.cols(), 64, [&](int64_t begin, int64_t end) {
+      for (int64_t t = 0; t < dy.rows(); ++t) {
+        float* to = gradient + ids[static_cast<size_t>(t)] * dy.cols();
+        for (int64_t j = begin; j < end; ++j) to[j] += dy.data()[t * dy.cols() + j];
+      }
+    });
+  });
+}
+
+void record_rows(Context& ctx, const Tensor& x, std::span<const int32_t> index, const Tensor& y) {
+  Tape* tape = ctx.tape();
+  if (!tape) return;
+  std::vector<int32_t> at(index.begin(), index.end());
+  tape->record(y, [&ctx, tape, x, at = std::move(at)](const Tensor& dy) {
+    const Tensor dx = zeros(ctx, x.rows(), x.cols());
+    for (int64_t i = 0; i < dy.rows(); ++i) {
+      float* to = dx.row(at[static_cast<size_t>(i)]).data();
+      for (int64_t j = 0; j < dy.cols(); ++j) to[j] += dy.data()[i * dy.cols() + j];
+    }
+    tape->add(x, dx);
+  });
+}
+
+void record_rms_norm(Context& ctx, const Tensor& x, const Tensor& w, double eps, const Tensor& y) {
+  Tape* tape = ctx.tape();
+  if (!tape) return;
+  tape->record(y, [&ctx, tape, x, w, eps](const Tensor& dy) {
+    const int64_t cols = w.cols(), rows = x.size() / cols;
+    const Tensor dx = like(ctx, x), r = ctx.tensor(1, rows);
+    ctx.parallel(rows, std::max<int64_t>(1, kWork / cols), [&](int64_t begin, int64_t end) {
+      rms_norm_backward(x.data() + begin * cols, w.data(), dy.data() + begin * cols,
+                        static_cast<float>(eps), end - begin, cols, dx.data() + begin * cols,
+                        r.data() + begin);
+    });
+    tape->add(x, dx);
+    float* gradient = tape->leaf_gradient(w.data());
+    if (!gradient) return;
+    ctx.parallel(cols, 16, [&](int64_t begin, int64_t end) {
+      rms_norm_weight_backward(x.data(), dy.data(), r.data(), rows, cols, begin, end, gradient);
+    });
+  });
+}
+
+void record_linear(Context& ctx, const Tensor& x, const Weight& w, const Tensor& bias,
+                   const Tensor& y) {
+  Tape* tape = ctx.tape();
+  if (!tape) return;
+  tape->record(y, [&ctx, tape, x, w = &w, bias](const Tensor& dy) {
+    tape->add(x, linear(ctx, dy, w->transposed()));
+    add_weight_gradient(ctx, *tape, *w, dy, x);
+    float* gradient = bias ? tape->leaf_gradient(bias.data()) : nullptr;
+    if (gradient) add_columns(ctx, dy, gradient);
+  });
+}
+
+void record_add(Context& ctx, const Tensor& a, const Tensor& b, const Tensor& y) {
+  Tape* tape = ctx.tape();
+  if (!tape) return;
+  tape->record(y, [tape, a, b](const Tensor& dy) {
+    tape->add(a, dy);
+    tape->add(b, dy);
+  });
+}
+
+void record_swiglu(Context& ctx, const Tensor& gate, const Tensor& up, const Tensor& y) {
+  Tape* tape = ctx.tape();
+  if (!tape) return;
+  tape->record(y, [&ctx, tape, gate, up](const Tensor& dy) {
+    const Tensor dgate = like(ctx, gate), dup = like(ctx, up);
+    ctx.parallel(dy.size(), kWork / 4, [&](int64_t begin, int64_t end) {
+      swiglu_backward(gate.data() + begin, up.data() + begin, dy.data() + begin, end - begin,
+                      dgate.data() + begin, dup.data() + begin);
+    });
+    tape->add(gate, dgate);
+    tape->add(up, dup);
+  });
+}
+
+// A rotation's gradient is the rotation back: the same op with the sines turned.
+void record_rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t head_dim,
+                 const Tensor& y) {
+  Tape* tape = ctx.tape();
+  if (!tape) return;
+  tape->record(y, [&ctx, tape, x, angles, head_dim](const Tensor& dy) {
+    RopeAngles back = angles;
+    back.sin = like(ctx, angles.sin);
+    for (int64_t i = 0; i < back.sin.size(); ++i) back.sin.data()[i] = -angles.sin.data()[i];
+    tape->add(x, rope(ctx, dy, back, head_dim));
+  });
+}
+
+void record_attention(Context& ctx, const Tensor& q, int64_t n_heads, int layer,
+                      std::span<const SequenceRows> sequences, double scale, const Tensor& y) {
+  Tape* tape = ctx.tape();
+  if (!tape) return;
+  struct Span {
+    int64_t first, count;
+  };
+  std::vector<Span> spans;
+  for (const SequenceRows& s : sequences) {
+    R1_CHECK(s.position == 0);
+    spans.push_back({s.first, s.count});
+  }
+  // Latent values (MLA) are the beginnings of the keys.
+  const auto& kv = tape->kv(layer);
+  const int64_t v_dim = y.cols() / n_heads, n_kv = kv.v ? kv.v.cols() / v_dim : 1;
+  tape->record(y, [&ctx, tape, q, k = kv.k, v = kv.v ? kv.v : kv.k, n_heads, n_kv, v_dim, scale,
+                   spans = std::move(spans)](const Tensor& dy) {
+    const int64_t k_dim = k.cols() / n_kv, group = n_heads / n_kv;
+    const Tensor dq = like(ctx, q), dk = zeros(ctx, k.rows(), k.cols()),
+                 dv = v.data() == k.data() ? dk : zeros(ctx, v.rows(), v.cols());
+    ctx.parallel(std::ssize(spans) * n_kv, 1, [&](int64_t begin, int64_t end) {
+      std::vector<float> scratch;
+      for (int64_t item = begin; item < end; ++item) {
+        const Span& s = spans[static_cast<size_t>(item / n_kv)];
+        const int64_t head = item % n_kv;
+        scratch.resize(static_cast<size_t>(2 * s.count));
+        const auto at = [&](const Tensor& x, int64_t heads_dim) {
+          return x.data() + s.first * x.cols() + head * heads_dim;
+        };
+        attention_backward<float>({.n = s.count,
+                                   .n_heads = group,
+                                   .k_dim = k_dim,
+                                   .v_dim = v_dim,
+                                   .scale = static_cast<float>(scale),
+                                   .q = at(q, group * k_dim),
+                                   .k = at(k, k_dim),
+                                   .v = at(v, v_dim),
+                                   .dy = at(dy, group * v_dim),
+                                   .dq = at(dq, group * k_dim),
+                                   .dk = at(dk, k_dim),
+                                   .dv = at(dv, v_dim),
+                                   .q_stride = q.cols(),
+                                   .k_stride = k.cols(),
+                                   .v_stride = v.cols(),
+                                   .y_stride = dy.cols()},
+                                  scratch.data());
+      }
+    });
+    tape->add(q, dq);
+    tape->add(k, dk);
+    if (v.data() != k.data()) tape->add(v, dv);
+  });
+}
+
+void record_log_probability(Context& ctx, const Tensor& logits, std::span<const int32_t> tokens,
+                            const Tensor& y) {
+  Tape* tape = ctx.tape();
+  if (!tape) return;
+  std::vector<int32_t> ids(tokens.begin(), tokens.end());
+  tape->record(y, [&ctx, tape, logits, ids = std::move(ids)](const Tensor& dy) {
+    const Tensor dlogits = like(ctx, logits);
+    ctx.parallel(dy.rows(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) {
+        log_probability_backward(logits.row(t).data(), logits.cols(), ids[static_cast<size_t>(t)],
+                                 dy.row(t)[0], dlogits.row(t).data());
+      }
+    });
+    tape->add(logits, dlogits);
+  });
+}
+
+}  // namespace r1

@@ -1,0 +1,39 @@
+// The gradients of ops.h: each function notes on the open tape how an op's gradient flows to its
+// inputs. All sums have one order, whatever the threads: the same batch gives the same gradients,
+// bit for bit.
+#pragma once
+
+#include <span>
+
+#include "tensor/ops.h"
+#include "tensor/tape.h"
+
+namespace r1 {
+
+// y = x W^T had the gradient dy: W's is dy^T x, added where W learns.
+void add_weight_gradient(Context& ctx, Tape& tape, const Weight& w, const Tensor& dy,
+                         const Tensor& x);
+
+void record_embed(Context& ctx, const StoredMatrix& table, std::span<const int32_t> tokens,
+                  const Tensor& y);
+void record_rows(Context& ctx, const Tensor& x, std::span<const int32_t> index, const Tensor& y);
+void record_rms_norm(Context& ctx, const Tensor& x, const Tensor& w, double eps, const Tensor& y);
+void record_linear(Context& ctx, const Tensor& x, const Weight& w, const Tensor& bias,
+                   const Tensor& y);
+void record_add(Context& ctx, const Tensor& a, const Tensor& b, const Tensor& y);
+void record_swiglu(Context& ctx, const Tensor& gate, const Tensor& up, const Tensor& y);
+void record_rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t head_dim,
+                 const Tensor& y);
+// Sequences must start at position 0: the keys and values are all of this forward. That the cache
+// rounds them is passed over (straight-through).
+void record_attention(Context& ctx, const Tensor& q, int64_t n_heads, int layer,
+                      std::span<const SequenceRows> sequences, double scale, const Tensor& y);
+void record_slice_heads(Context& ctx, const Tensor& x, int64_t head_dim, int64_t first, int64_t n,
+                        const Tensor& y);
+void record_join_heads(Context& ctx, const Tensor& a, const Tensor& b, int64_t n_heads,
+                       bool shared_b, const Tensor& y);
+void record_linear_heads(Context& ctx, const Tensor& x, std::span<const Weight> w, const Tensor& y);
+void record_log_probability(Context& ctx, const Tensor& logits, std::span<const int32_t> tokens,
+                            const Tensor& y);
+
+}  // namespace r1
