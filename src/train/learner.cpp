@@ -1,0 +1,134 @@
+#include "train/learner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "tensor/ops.h"
+
+namespace r1 {
+
+Learner::Learner(const Model& model, Context& ctx, const Options& options)
+    : model_(model), ctx_(ctx), options_(options) {
+  R1_CHECK(!model.parameters().empty());
+  for (const ModelParameter& p : model.parameters()) {
+    const auto n = static_cast<size_t>(p.values.size());
+    states_.push_back({std::vector<float>(n), std::vector<float>(n), std::vector<float>(n)});
+  }
+}
+
+Result<KvPages*> Learner::pages_for(int64_t n_pages) {
+  if (!pages_ || pages_->n_pages() < n_pages) {
+    // F32: the keys and values of a forward that learns are exact.
+    R1_TRY(KvPages pages,
+           KvPages::create(model_.kv_shape(DType::kF32), static_cast<int32_t>(n_pages)));
+    pages_ = std::make_unique<KvPages>(std::move(pages));
+  }
+  return pages_.get();
+}
+
+// visit(sequences' numbers, logp [wanted, 1]) for each forward of the batch.
+template <class Visit>
+Result<void> Learner::forwards(std::span<const TrainSequence> batch, const Visit& visit) {
+  for (size_t begin = 0; begin < batch.size();) {
+    size_t end = begin;
+    int64_t n_tokens = 0, n_pages = 0;
+    do {
+      R1_CHECK(batch[end].first >= 1 && batch[end].first < std::ssize(batch[end].ids));
+      n_tokens += std::ssize(batch[end].ids) - 1;
+      n_pages += (std::ssize(batch[end].ids) + kKvPage - 2) / kKvPage;
+      ++end;
+    } while (end < batch.size() &&
+             n_tokens + std::ssize(batch[end].ids) - 1 <= options_.micro_batch);
+    R1_TRY(KvPages * pages, pages_for(n_pages));
+    std::vector<int32_t> numbers(static_cast<size_t>(n_pages)), targets;
+    std::iota(numbers.begin(), numbers.end(), 0);
+    Batch rows;
+    size_t page = 0;
+    for (size_t s = begin; s < end; ++s) {
+      const auto ids = batch[s].ids;
+      const auto n = static_cast<int32_t>(ids.size()) - 1;
+      const auto first = static_cast<int32_t>(rows.tokens.size());
+      const auto used = static_cast<size_t>((n + kKvPage - 1) / kKvPage);
+      rows.parts.push_back({.first = first,
+                            .count = n,
+                            .position = 0,
+                            .pages = std::span(numbers).subspan(page, used)});
+      page += used;
+      rows.tokens.insert(rows.tokens.end(), ids.begin(), ids.end() - 1);
+      for (auto t = static_cast<int32_t>(batch[s].first) - 1; t < n; ++t) {
+        rows.wanted.push_back(first + t);
+        targets.push_back(ids[static_cast<size_t>(t) + 1]);
+      }
+    }
+    visit(begin, end, log_probability(ctx_, model_.forward(ctx_, rows, *pages), targets));
+    begin = end;
+  }
+  return {};
+}
+
+Result<std::vector<float>> Learner::log_probabilities(std::span<const TrainSequence> batch) {
+  std::vector<float> all;
+  R1_DO(forwards(batch, [&](size_t, size_t, const Tensor& logp) {
+    all.insert(all.end(), logp.data(), logp.data() + logp.size());
+  }));
+  return all;
+}
+
+Result<void> Learner::accumulate(std::span<const TrainSequence> batch, LossGradient loss_gradient) {
+  Tape tape(ctx_);
+  for (size_t i = 0; i < states_.size(); ++i) {
+    if (!model_.parameters()[i].by_gradient) continue;
+    const Tensor& values = model_.parameters()[i].values;
+    tape.watch(values, {std::shared_ptr<float>(states_[i].gradient.data(), [](float*) {}),
+                        values.rows(), values.cols()});
+  }
+  return forwards(batch, [&](size_t begin, size_t end, const Tensor& logp) {
+    const Tensor gradient = ctx_.tensor(logp.rows(), 1);
+    int64_t at = 0;
+    for (size_t s = begin; s < end; ++s) {
+      const auto n = static_cast<size_t>(std::ssize(batch[s].ids) - batch[s].first);
+      loss_gradient(s, {logp.data() + at, n}, {gradient.data() + at, n});
+      at += static_cast<int64_t>(n);
+    }
+    tape.backward(logp, gradient);
+  });
+}
+
+Result<Learner::Step> Learner::step() {
+  double squares = 0;
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const double of_tensor = squared_norm(states_[i].gradient);
+    if (!std::isfinite(of_tensor)) {
+      return error("step {}: the gradient of {} is not finite", step_ + 1,
+                   model_.parameters()[i].name);
+    }
+    squares += of_tensor;
+  }
+  ++step_;
+  Step done{.step = step_,
+            .lr = options_.adamw.lr * options_.schedule.factor(step_),
+            .gradient_norm = std::sqrt(squares)};
+  AdamW adamw = options_.adamw;
+  adamw.lr = done.lr;
+  const double scale =
+      options_.clip_norm > 0 ? clip_scale(done.gradient_norm, options_.clip_norm) : 1;
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const ModelParameter& p = model_.parameters()[i];
+    if (!p.by_gradient) continue;
+    State& s = states_[i];
+    ctx_.parallel(p.values.size(), 1 << 14, [&](int64_t begin, int64_t end) {
+      const auto part = [&](auto& x) {
+        return std::span(x).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+      };
+      std::span<float> values(p.values.data(), s.gradient.size());
+      adamw_step(adamw, step_, static_cast<float>(scale), part(values), part(s.gradient), part(s.m),
+                 part(s.v));
+      std::ranges::fill(part(s.gradient), 0.0f);
+    });
+    p.refresh(ctx_);
+  }
+  return done;
+}
+
+}  // namespace r1

@@ -1,0 +1,74 @@
+// A model that learns: forward with tape, backward, AdamW. What the loss is its caller says, by the
+// gradient of every wanted token's log-probability: SFT and GRPO differ in nothing else here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "base/function_ref.h"
+#include "model/model.h"
+#include "tensor/tape.h"
+#include "train/adamw.h"
+
+namespace r1 {
+
+// One sequence of a batch. The tokens [first, ids.size()) are wanted: each is predicted from all
+// before it. 1 <= first < ids.size().
+struct TrainSequence {
+  std::span<const int32_t> ids;
+  int64_t first = 1;
+};
+
+class Learner {
+ public:
+  struct Options {
+    AdamW adamw;
+    Schedule schedule;
+    double clip_norm = 1;        // of all gradients together; 0: no clipping
+    int64_t micro_batch = 8192;  // tokens of one forward and backward, a longer sequence apart
+  };
+
+  // The model was loaded with LoadOptions::learn; both outlive the learner.
+  Learner(const Model& model, Context& ctx, const Options& options);
+
+  // Log-probabilities of the wanted tokens of every sequence, one after another, without gradients.
+  Result<std::vector<float>> log_probabilities(std::span<const TrainSequence> batch);
+
+  // The same with gradients: `loss_gradient` gets the log-probabilities of one sequence (by number)
+  // and fills d loss / d logp; the parameters' gradients are added to those before. Sequences are
+  // packed into forwards of micro_batch tokens: no padding, and none sees another.
+  using LossGradient =
+      FunctionRef<void(size_t sequence, std::span<const float> logp, std::span<float> gradient)>;
+  Result<void> accumulate(std::span<const TrainSequence> batch, LossGradient loss_gradient);
+
+  struct Step {
+    int64_t step = 0;
+    double lr = 0, gradient_norm = 0;  // the norm before clipping
+  };
+  // One step of AdamW with the accumulated gradients, which are then zero. Error: a gradient that
+  // is not finite, by its tensor; the weights are as before.
+  Result<Step> step();
+
+  const Model& model() const { return model_; }
+  std::span<const float> gradient(size_t parameter) const { return states_[parameter].gradient; }
+
+ private:
+  struct State {  // of a parameter
+    std::vector<float> gradient, m, v;
+  };
+  Result<KvPages*> pages_for(int64_t n_pages);
+  template <class Visit>
+  Result<void> forwards(std::span<const TrainSequence> batch, const Visit& visit);
+
+  const Model& model_;
+  Context& ctx_;
+  Options options_;
+  std::vector<State> states_;
+  std::unique_ptr<KvPages> pages_;
+  int64_t step_ = 0;
+};
+
+}  // namespace r1
