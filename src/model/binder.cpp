@@ -187,14 +187,14 @@ ModelParameter& Binder::parameter(const Binding& b) {
 
 void Binder::learn(Context& ctx, Weight& to, const StoredMatrix& part, bool turned) {
   auto* values = const_cast<float*>(reinterpret_cast<const float*>(part.bytes));
-  for (ModelParameter& p : parameters_) {
-    if (values < p.values.data() || values >= p.values.data() + p.values.size()) continue;
-    const Tensor rows({p.values.memory(), values}, part.rows, part.cols);
-    to = Weight::trainable(ctx, rows, *options_.learn, turned);
-    p.weights.push_back(&to);
-    return;
-  }
-  R1_CHECK(!"a part of a bound matrix");
+  const auto holds = [&](const ModelParameter& p) {
+    return values >= p.values.data() && values < p.values.data() + p.values.size();
+  };
+  const auto whole = std::ranges::find_if(parameters_, holds);
+  R1_CHECK(whole != parameters_.end());
+  const Tensor rows({whole->values.memory(), values}, part.rows, part.cols);
+  to = Weight::trainable(ctx, rows, *options_.learn, turned);
+  whole->weights.push_back(&to);
 }
 
 Result<uint64_t> Binder::load(Context& ctx) {

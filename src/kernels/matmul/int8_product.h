@@ -130,7 +130,7 @@ struct Int8Product {
     });
     for (int64_t b = 0; b < cols / f.block; ++b, scales += Packed::kBlockBytes) {
       Block block[G];
-      const auto load_block = [&] R1_INLINE {
+      const auto load_block = [&]() R1_INLINE {
         unroll<G>([&](auto g) R1_INLINE { block[g].load(scales + group * g); });
       };
       const auto finish = [&](auto t, auto i, auto g, Int dot) R1_INLINE {
