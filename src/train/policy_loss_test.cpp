@@ -76,7 +76,8 @@ TEST(PolicyLoss, GroupsWithoutSpreadGiveNoSignal) {
 
 TEST(PolicyLoss, OverlongAnswersPayAlongTheRamp) {
   R1_TEST_DATA(path, "golden/policy_losses.json");
-  for (const Json& c : Json::parse(read_test_file(path))["overlong"])
+  const Json golden = Json::parse(read_test_file(path));
+  for (const Json& c : golden["overlong"])
     EXPECT_DOUBLE_EQ(overlong_penalty(c["length"], c["max"], c["buffer"]), c["penalty"]);
 }
 

@@ -1,6 +1,7 @@
 // SwiGLU's gate with AVX-512; the tail is a masked register of the same arithmetic.
 #ifndef __clang__  // false alarms of GCC 12 in its own intrinsics (bug 105593)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 #include "kernels/exp/exp_avx512.h"
 #include "kernels/swiglu/swiglu.h"
