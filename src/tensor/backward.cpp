@@ -51,21 +51,36 @@ void add_weight_gradient(Context& ctx, Tape& tape, const Weight& w, const Tensor
   tape.add(w.values(), w.turned() ? product_over_rows(ctx, x, dy) : product_over_rows(ctx, dy, x));
 }
 
+void add_rows(Context& ctx, const Tensor& x, std::span<const int32_t> index, float* to,
+              int64_t n_rows) {
+  R1_CHECK(std::ssize(index) == x.rows());
+  for (const int32_t i : index) R1_CHECK(i >= 0 && i < n_rows);
+  ctx.parallel(x.cols(), 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 0; i < x.rows(); ++i) {
+      float* row = to + index[static_cast<size_t>(i)] * x.cols();
+      for (int64_t j = begin; j < end; ++j) row[j] += x.data()[i * x.cols() + j];
+    }
+  });
+}
+
+SwigluGradient swiglu_gradient(Context& ctx, const Tensor& gate, const Tensor& up,
+                               const Tensor& dy) {
+  SwigluGradient d{like(ctx, gate), like(ctx, up)};
+  ctx.parallel(dy.size(), kWork / 4, [&](int64_t begin, int64_t end) {
+    swiglu_backward(gate.data() + begin, up.data() + begin, dy.data() + begin, end - begin,
+                    d.gate.data() + begin, d.up.data() + begin);
+  });
+  return d;
+}
+
 void record_embed(Context& ctx, const StoredMatrix& table, std::span<const int32_t> tokens,
                   const Tensor& y) {
   Tape* tape = ctx.tape();
   if (!tape) return;
   const auto* values = reinterpret_cast<const float*>(table.bytes);
   std::vector<int32_t> ids(tokens.begin(), tokens.end());
-  tape->record(y, [&ctx, tape, values, ids = std::move(ids)](const Tensor& dy) {
-    float* gradient = tape->leaf_gradient(values);
-    if (!gradient) return;
-    ctx.parallel(dy.cols(), 64, [&](int64_t begin, int64_t end) {
-      for (int64_t t = 0; t < dy.rows(); ++t) {
-        float* to = gradient + ids[static_cast<size_t>(t)] * dy.cols();
-        for (int64_t j = begin; j < end; ++j) to[j] += dy.data()[t * dy.cols() + j];
-      }
-    });
+  tape->record(y, [&ctx, tape, values, n = table.rows, ids = std::move(ids)](const Tensor& dy) {
+    if (float* gradient = tape->leaf_gradient(values)) add_rows(ctx, dy, ids, gradient, n);
   });
 }
 
@@ -75,10 +90,7 @@ void record_rows(Context& ctx, const Tensor& x, std::span<const int32_t> index, 
   std::vector<int32_t> at(index.begin(), index.end());
   tape->record(y, [&ctx, tape, x, at = std::move(at)](const Tensor& dy) {
     const Tensor dx = zeros(ctx, x.rows(), x.cols());
-    for (int64_t i = 0; i < dy.rows(); ++i) {
-      float* to = dx.row(at[static_cast<size_t>(i)]).data();
-      for (int64_t j = 0; j < dy.cols(); ++j) to[j] += dy.data()[i * dy.cols() + j];
-    }
+    add_rows(ctx, dy, at, dx.data(), dx.rows());
     tape->add(x, dx);
   });
 }
@@ -128,13 +140,9 @@ void record_swiglu(Context& ctx, const Tensor& gate, const Tensor& up, const Ten
   Tape* tape = ctx.tape();
   if (!tape) return;
   tape->record(y, [&ctx, tape, gate, up](const Tensor& dy) {
-    const Tensor dgate = like(ctx, gate), dup = like(ctx, up);
-    ctx.parallel(dy.size(), kWork / 4, [&](int64_t begin, int64_t end) {
-      swiglu_backward(gate.data() + begin, up.data() + begin, dy.data() + begin, end - begin,
-                      dgate.data() + begin, dup.data() + begin);
-    });
-    tape->add(gate, dgate);
-    tape->add(up, dup);
+    const SwigluGradient d = swiglu_gradient(ctx, gate, up, dy);
+    tape->add(gate, d.gate);
+    tape->add(up, d.up);
   });
 }
 

@@ -14,6 +14,17 @@ namespace r1 {
 void add_weight_gradient(Context& ctx, Tape& tape, const Weight& w, const Tensor& dy,
                          const Tensor& x);
 
+// to[index[i]] += x[i], rows in order: x [n, cols], to [n_rows, cols].
+void add_rows(Context& ctx, const Tensor& x, std::span<const int32_t> index, float* to,
+              int64_t n_rows);
+
+// The gradients of silu(gate) * up, of one shape with dy.
+struct SwigluGradient {
+  Tensor gate, up;
+};
+SwigluGradient swiglu_gradient(Context& ctx, const Tensor& gate, const Tensor& up,
+                               const Tensor& dy);
+
 void record_embed(Context& ctx, const StoredMatrix& table, std::span<const int32_t> tokens,
                   const Tensor& y);
 void record_rows(Context& ctx, const Tensor& x, std::span<const int32_t> index, const Tensor& y);

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "kernels/gate/gate_backward.h"
-#include "kernels/swiglu/swiglu_backward.h"
 #include "tensor/backward.h"
 #include "tensor/moe.h"
 
@@ -27,14 +26,6 @@ Tensor scaled_rows(Context& ctx, const Tensor& x, const std::vector<float>& scal
   return y;
 }
 
-// to[rows[i]] += x[i].
-void add_rows(const Tensor& x, const std::vector<int32_t>& to_rows, const Tensor& to) {
-  for (int64_t i = 0; i < x.rows(); ++i) {
-    float* row = to.row(to_rows[static_cast<size_t>(i)]).data();
-    for (int64_t j = 0; j < x.cols(); ++j) row[j] += x.data()[i * x.cols() + j];
-  }
-}
-
 // The gradient of expert(x) by x, given that of its output; those of its weights are added.
 // `output` is called with expert(x).
 template <class Output>
@@ -45,11 +36,7 @@ Tensor expert_backward(Context& ctx, Tape& tape, const Expert& e, const Tensor& 
   const Tensor dy = gradient_of_output(linear(ctx, h, e.down));
   add_weight_gradient(ctx, tape, e.down, dy, h);
   const Tensor dh = linear(ctx, dy, e.down.transposed());
-  const Tensor dgate = ctx.tensor(h.rows(), h.cols()), dup = ctx.tensor(h.rows(), h.cols());
-  ctx.parallel(h.size(), 4096, [&](int64_t begin, int64_t end) {
-    swiglu_backward(gate.data() + begin, up.data() + begin, dh.data() + begin, end - begin,
-                    dgate.data() + begin, dup.data() + begin);
-  });
+  const auto [dgate, dup] = swiglu_gradient(ctx, gate, up, dh);
   add_weight_gradient(ctx, tape, e.gate, dgate, x);
   add_weight_gradient(ctx, tape, e.up, dup, x);
   return add(ctx, linear(ctx, dgate, e.gate.transposed()), linear(ctx, dup, e.up.transposed()));
@@ -102,8 +89,9 @@ void record_mix_experts(Context& ctx, const Tensor& x, const Routing& routing, E
         }
         return scaled_rows(ctx, dy_e, weights);
       };
-      add_rows(expert_backward(ctx, *tape, expert, rows(ctx, x, visit.tokens), gradient_of_output),
-               visit.tokens, dx);
+      const Tensor x_e = rows(ctx, x, visit.tokens);
+      add_rows(ctx, expert_backward(ctx, *tape, expert, x_e, gradient_of_output), visit.tokens,
+               dx.data(), dx.rows());
     }
     tape->add(x, dx);
     if (shared.gate)
