@@ -10,6 +10,17 @@
 
 namespace r1 {
 
+// Names the view, the warnings and the report know; a run gives those it has, and any others:
+//   loss  lr  gradient_norm  tokens_per_second  step_seconds
+//   reward/mean  reward/std (of all answers of the step)  reward/NAME (the mean of one reward)
+//   groups/signal (share of groups whose rewards differ)
+//   length/mean  length/max (tokens an answer)  length/capped (share cut off at the limit)
+//   entropy (mean, nats a token)  kl (mean k3 to the reference)  clip_share (of tokens)
+//   mismatch (largest |logp of sampling - logp of training|: 0 by law 1)
+//   behaviour/verification  behaviour/backtracking  behaviour/attempts (mean an answer:
+//   grade/behaviour.h)
+//   eval/NAME, eval/NAME/low, eval/NAME/high (of an evaluation: monitor.h)
+// Shares are 0 ... 1.
 struct Metrics {
   int64_t step = 0;
   double wall_time = 0;                                // seconds since 1970
