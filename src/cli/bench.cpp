@@ -14,6 +14,7 @@
 #include "infer/speculation_speed.h"
 #include "infer/speed.h"
 #include "kernels/peak.h"
+#include "train/training_speed.h"
 
 namespace r1 {
 
@@ -23,6 +24,7 @@ const char* const bench_examples =
     "decode\n"
     "  r1 bench model.gguf --depth 0,4096 --batch 1,8,32 --json\n"
     "  r1 bench model.gguf --serve 256 --batch 32   requests in groups of 16 with one prompt\n"
+    "  r1 bench FOLDER --train 64 --prefill 128     steps of 64 sequences of 128 tokens\n"
     "  r1 synth r1-distill-qwen-7b big.gguf && r1 bench big.gguf\n"
     "  r1 bench --machine                           what memory and instruction sets reach\n";
 
@@ -34,7 +36,7 @@ struct Options {
   std::string model, compute = "auto", kv = "f16", mla = "absorbed";
   int64_t prefill = 512, decode = 128;
   std::vector<int64_t> depths = {0, 4096}, batches = {1, 8, 32};
-  int64_t serve = 0, group = 16;
+  int64_t serve = 0, group = 16, train = 0;
   int threads = 0, repeats = 5;
   bool json = false, machine = false, speculate = false;
 };
@@ -201,12 +203,45 @@ Result<void> bench_speculation(const Options& o, const Model& model, Context& ct
   return {};
 }
 
+// Steps of training; --compute f32: in F32, else BF16 products with F32 values.
+Result<void> bench_training(const Options& o, const Model& model, Context& ctx) {
+  const TrainingCase c{.sequences = o.train, .length = o.prefill};
+  R1_CHECK(c.length > 0);
+  std::optional<Progress> bar;
+  bar.emplace("train", static_cast<uint64_t>(o.repeats), ProgressUnit::kCount);
+  R1_TRY(const auto s, training_speed(model, ctx, c, o.repeats,
+                                      [&, done = uint64_t{0}]() mutable { bar->update(++done); }));
+  bar.reset();
+  if (o.json) {
+    print_json({{"model", o.model},
+                {"isa", name(ctx.isa())},
+                {"threads", ctx.n_threads()},
+                {"compute", o.compute},
+                {"test", "train"},
+                {"sequences", c.sequences},
+                {"length", c.length},
+                {"tokens_per_second", to_json(s.tokens_per_second)},
+                {"forward_seconds", s.forward_seconds},
+                {"gradient_seconds", s.gradient_seconds},
+                {"optimizer_seconds", s.optimizer_seconds}});
+    return {};
+  }
+  fmt::print("{:<30}{:>10} {:<9}{:>14} {:>14} {:>12}\n", "", "tokens/s", "", "forward alone",
+             "with gradient", "optimizer");
+  fmt::print("{:<30}{:>10.1f} ±{:<8.1f}{:>12.1f} ms {:>11.1f} ms {:>9.1f} ms\n",
+             fmt::format("train {} × {}", c.sequences, c.length), s.tokens_per_second.median,
+             swing(s.tokens_per_second), 1e3 * s.forward_seconds, 1e3 * s.gradient_seconds,
+             1e3 * s.optimizer_seconds);
+  return {};
+}
+
 Result<void> bench_model(const Options& o, Context& ctx) {
   R1_TRY(const WeightFile file, WeightFile::open(o.model));
   std::optional<Progress> loading;
   LoadOptions options;
   options.compute = o.compute == "f32" ? Compute::kF32 : Compute::kFast;
   options.mla = o.mla == "plain" ? MlaForm::kPlain : MlaForm::kAbsorbed;
+  if (o.train > 0) options.learn = o.compute == "f32" ? DType::kF32 : DType::kBF16;
   options.progress = [&](uint64_t done, uint64_t total) {
     if (!loading) loading.emplace("weights", total);
     loading->update(done);
@@ -214,6 +249,7 @@ Result<void> bench_model(const Options& o, Context& ctx) {
   R1_TRY(const auto model, Model::load(file, options, ctx));
   loading.reset();
 
+  if (o.train > 0) return bench_training(o, *model, ctx);
   if (o.serve > 0) {
     R1_TRY(const Json results, bench_serving(o, *model, ctx));
     if (o.json)
@@ -287,6 +323,11 @@ Run declare_bench(CLI::App& app) {
   app.add_option("--serve", o->serve,
                  "requests served through the batcher, each of --prefill tokens and --decode more; "
                  "--batch: how many at once")
+      ->check(CLI::Range(int64_t{0}, kMostTokens))
+      ->capture_default_str();
+  app.add_option("--train", o->train,
+                 "sequences of --prefill tokens in a step of training; --compute: f32, or auto for "
+                 "BF16 products")
       ->check(CLI::Range(int64_t{0}, kMostTokens))
       ->capture_default_str();
   app.add_option("--group", o->group, "requests that share a prompt, with --serve")
