@@ -1,11 +1,12 @@
 // What stands at the other end of an output, and the styles it may be given. Escape codes go to
 // terminals only, and not when NO_COLOR is set (https://no-color.org) or TERM is dumb. Outside
-// text, above all what a model wrote, must pass a ControlFilter before a terminal sees it: raw
-// control characters could rewrite the screen.
+// text, above all what a model wrote, must pass a ControlFilter (text/printable.h) first.
 #pragma once
 
 #include <string>
 #include <string_view>
+
+#include "text/printable.h"
 
 namespace r1 {
 
@@ -24,22 +25,5 @@ struct Styles {
 };
 
 Styles styles(const Terminal& terminal);
-
-// Streams text for a terminal: C0 and C1 controls except \n and \t are dropped, bytes that are no
-// UTF-8 become U+FFFD. A character cut between two calls is held until its rest arrives.
-class ControlFilter {
- public:
-  std::string feed(std::string_view text);
-  std::string finish();
-
- private:
-  std::string held_;
-};
-
-// A whole text through a ControlFilter, for a file name or an error in one line.
-std::string printable(std::string_view text);
-
-// The columns a text takes: 0, 1 or 2 a character.
-int display_width(std::string_view text);
 
 }  // namespace r1
