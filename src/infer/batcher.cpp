@@ -4,7 +4,7 @@
 #include <chrono>
 #include <exception>
 
-#include "tensor/context.h"
+#include "tensor/ops.h"
 
 namespace r1 {
 namespace {
@@ -217,12 +217,13 @@ void Batcher::admit() {
   }
 }
 
-// Whether a running sequence will compute pages that this one begins with.
+// Whether a running sequence will compute pages that this one begins with, or all of its prompt.
 bool Batcher::awaits_prefix(const Sequence& s) const {
   return std::any_of(running_.begin(), running_.end(), [&](const auto& entry) {
     const Sequence& other = *entry.second;
     if (other.pending() <= 1) return false;
-    return shared_tokens(s, other) / kKvPage > other.kv.length / kKvPage;
+    const int64_t shared = shared_tokens(s, other), known = other.kv.length;
+    return shared / kKvPage > known / kKvPage || (shared == s.size() - 1 && shared > known);
   });
 }
 
@@ -368,6 +369,16 @@ void Batcher::advance(const std::vector<Row>& rows, const Tensor& logits) {
       if (token.numbers) drawn[i] = std::move(token);
     }
   });
+  if (std::ranges::any_of(rows, [](const Row& r) { return r.sequence->request.exact_logprob; })) {
+    std::vector<int32_t> ids;
+    for (const auto& token : drawn) ids.push_back(token ? token->id : 0);
+    const Tensor exact = log_probability(ctx_, logits, ids);
+    for (size_t i = 0; i < drawn.size(); ++i) {
+      if (drawn[i] && draws[i].row->sequence->request.exact_logprob) {
+        drawn[i]->logprob = exact.data()[i];
+      }
+    }
+  }
   for (size_t i = 0; i < draws.size();) {
     const Row& row = *draws[i].row;
     const auto n = static_cast<size_t>(row.draft.most) + 1;
