@@ -51,10 +51,10 @@ struct Request {
   std::vector<int32_t> prompt;
   SamplingParams sampling;
   int n_top = -1;  // log-probabilities, as sample() takes it
-  // Instead: Sampled::logprob is op log_probability of the model's own logits, bit for bit what a
-  // forward that learns says of the token.
-  bool exact_logprob = false;
   std::shared_ptr<Sink> sink;
+  // Sampled::logprob is op log_probability of the model's own logits, bit for bit what a forward
+  // that learns says of the token; n_top is -1.
+  bool exact_logprob = false;
 };
 
 struct BatcherOptions {

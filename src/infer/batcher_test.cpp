@@ -140,6 +140,26 @@ TEST(Batcher, ManyOfOnePromptComputeItOnce) {
   EXPECT_EQ(rows, 257 + 31 + 2 * 32) << "the prompt once, its last token for each, two tokens more";
 }
 
+TEST(Batcher, APromptShorterThanAPageIsComputedOnceToo) {
+  Job job{.prompt = std::vector<int32_t>(20, 5), .seed = 1, .limit = 3};
+  const auto expected = Rig().run(job);
+  std::promise<void> submitted;
+  std::atomic<int64_t> rows = 0;
+  Rig rig(512, {.context = 300, .step_tokens = 64, .step_seconds = 0});
+  rig.model.before_step = [&, gate = submitted.get_future().share()](const Batch& batch) {
+    gate.wait();
+    rows += std::ssize(batch.tokens);
+  };
+  std::vector<std::shared_ptr<Collector>> sinks;
+  for (int i = 0; i < 32; ++i) sinks.push_back(rig.submit(job));
+  submitted.set_value();
+  for (const auto& sink : sinks) {
+    sink->wait();
+    EXPECT_EQ(sink->ids, expected);
+  }
+  EXPECT_EQ(rows, 20 + 31 + 2 * 32);
+}
+
 TEST(Batcher, WhoeverAwaitsAPrefixLetsOthersPass) {
   const Job longest{.prompt = std::vector<int32_t>(280, 5), .seed = 1, .limit = 3};
   const Job other{.prompt = std::vector<int32_t>(40, 6), .seed = 2, .limit = 1};

@@ -27,15 +27,14 @@ double mean(std::span<const double> values) {
 }
 
 // What one answer's token weighs in the loss.
-double token_weight(Reduce reduce, size_t n_answers, size_t n_tokens, size_t length,
-                    int64_t max_length) {
+double token_weight(Reduce reduce, const LossShape& shape, size_t length) {
   switch (reduce) {
     case Reduce::kSequence:
-      return 1 / static_cast<double>(n_answers * length);
+      return 1 / static_cast<double>(shape.n_answers * length);
     case Reduce::kToken:
-      return 1 / static_cast<double>(n_tokens);
+      return 1 / static_cast<double>(shape.n_tokens);
     case Reduce::kConstant:
-      return 1 / (static_cast<double>(n_answers) * static_cast<double>(max_length));
+      return 1 / (static_cast<double>(shape.n_answers) * static_cast<double>(shape.max_length));
   }
   return 0;
 }
@@ -67,45 +66,47 @@ std::vector<double> advantages(std::span<const double> rewards, int group_size, 
   return result;
 }
 
+void answer_loss(const PolicyObjective& o, const Answer& a, const LossShape& shape, LossSums& sums,
+                 std::span<double> gradient) {
+  const size_t length = a.logp.size();
+  R1_CHECK(length > 0 && a.old_logp.size() == length && gradient.size() == length &&
+           (a.reference_logp.empty() || a.reference_logp.size() == length));
+  const double weight = token_weight(o.reduce, shape, length);
+  const bool whole = o.ratio == Ratio::kSequence;  // one ratio an answer
+  const double share = 1 / static_cast<double>(whole ? shape.n_answers * length : shape.n_tokens);
+  double log_sequence = 0;
+  for (size_t t = 0; t < length; ++t) log_sequence += a.logp[t] - a.old_logp[t];
+  log_sequence /= static_cast<double>(length);
+  for (size_t t = 0; t < length; ++t) {
+    const double ratio = std::exp(whole ? log_sequence : a.logp[t] - a.old_logp[t]);
+    const double clipped = std::clamp(ratio, 1 - o.clip_low, 1 + o.clip_high);
+    if (o.stop_gradient_ratio) {
+      sums.loss -= weight * clipped * a.advantage * a.logp[t];
+      gradient[t] = -weight * clipped * a.advantage;
+      sums.clipped_share += clipped != ratio ? share : 0;
+    } else {
+      // The smaller of the two is taken: a clip only ever takes away what an answer gains.
+      const bool held = clipped * a.advantage < ratio * a.advantage;
+      sums.loss -= weight * a.advantage * (held ? clipped : ratio);
+      gradient[t] = held ? 0 : -weight * a.advantage * ratio;
+      sums.clipped_share += held ? share : 0;
+    }
+    if (a.reference_logp.empty()) continue;
+    const double gap = a.reference_logp[t] - a.logp[t];
+    const double k3 = std::exp(gap) - gap - 1;
+    sums.mean_kl += k3 / static_cast<double>(shape.n_tokens);
+    sums.loss += weight * o.kl_coef * k3;
+    gradient[t] += weight * o.kl_coef * (1 - std::exp(gap));
+  }
+}
+
 PolicyLoss policy_loss(const PolicyObjective& o, std::span<const Answer> answers,
                        int64_t max_length) {
   PolicyLoss result;
-  size_t n_tokens = 0;
+  LossShape shape{.n_answers = answers.size(), .n_tokens = 0, .max_length = max_length};
+  for (const Answer& a : answers) shape.n_tokens += a.logp.size();
   for (const Answer& a : answers) {
-    R1_CHECK(!a.logp.empty() && a.old_logp.size() == a.logp.size() &&
-             (a.reference_logp.empty() || a.reference_logp.size() == a.logp.size()));
-    n_tokens += a.logp.size();
-  }
-  for (const Answer& a : answers) {
-    const size_t length = a.logp.size();
-    const double weight = token_weight(o.reduce, answers.size(), n_tokens, length, max_length);
-    const bool whole = o.ratio == Ratio::kSequence;  // one ratio an answer
-    const double share = 1 / static_cast<double>(whole ? answers.size() * length : n_tokens);
-    double log_sequence = 0;
-    for (size_t t = 0; t < length; ++t) log_sequence += a.logp[t] - a.old_logp[t];
-    log_sequence /= static_cast<double>(length);
-    std::vector<double>& gradient = result.gradient.emplace_back(length);
-    for (size_t t = 0; t < length; ++t) {
-      const double ratio = std::exp(whole ? log_sequence : a.logp[t] - a.old_logp[t]);
-      const double clipped = std::clamp(ratio, 1 - o.clip_low, 1 + o.clip_high);
-      if (o.stop_gradient_ratio) {
-        result.loss -= weight * clipped * a.advantage * a.logp[t];
-        gradient[t] -= weight * clipped * a.advantage;
-        result.clipped_share += clipped != ratio ? share : 0;
-      } else {
-        // The smaller of the two is taken: a clip only ever takes away what an answer gains.
-        const bool held = clipped * a.advantage < ratio * a.advantage;
-        result.loss -= weight * a.advantage * (held ? clipped : ratio);
-        if (!held) gradient[t] -= weight * a.advantage * ratio;
-        result.clipped_share += held ? share : 0;
-      }
-      if (a.reference_logp.empty()) continue;
-      const double gap = a.reference_logp[t] - a.logp[t];
-      const double k3 = std::exp(gap) - gap - 1;
-      result.mean_kl += k3 / static_cast<double>(n_tokens);
-      result.loss += weight * o.kl_coef * k3;
-      gradient[t] += weight * o.kl_coef * (1 - std::exp(gap));
-    }
+    answer_loss(o, a, shape, result, result.gradient.emplace_back(a.logp.size()));
   }
   return result;
 }

@@ -48,14 +48,29 @@ struct Answer {
   std::span<const double> logp, old_logp, reference_logp;
 };
 
-struct PolicyLoss {
-  double loss = 0;
-  std::vector<std::vector<double>> gradient;  // d loss / d logp, of every answer's tokens
-  double mean_kl = 0;                         // of k3 over all tokens; 0 without references
-  double clipped_share = 0;                   // of tokens whose ratio the clip held back
+// What all answers of a loss share: their number and that of their tokens, at least 1, and the
+// divisor of Reduce::kConstant.
+struct LossShape {
+  size_t n_answers = 0, n_tokens = 0;
+  int64_t max_length = 0;
 };
 
-// max_length: the divisor of Reduce::kConstant. At least one answer, none empty.
+// Parts of a loss, which add up.
+struct LossSums {
+  double loss = 0;
+  double mean_kl = 0;        // of k3 over all tokens; 0 without references
+  double clipped_share = 0;  // of tokens whose ratio the clip held back
+};
+
+// Adds one answer's part to `sums` and says its gradient by its tokens' logp.
+void answer_loss(const PolicyObjective& objective, const Answer& answer, const LossShape& shape,
+                 LossSums& sums, std::span<double> gradient);
+
+struct PolicyLoss : LossSums {
+  std::vector<std::vector<double>> gradient;  // d loss / d logp, of every answer's tokens
+};
+
+// The whole of a loss. At least one answer, none empty.
 PolicyLoss policy_loss(const PolicyObjective& objective, std::span<const Answer> answers,
                        int64_t max_length);
 

@@ -94,8 +94,8 @@ Result<std::vector<Rollout>> roll_out(const Model& model, Context& ctx,
       to.first = std::ssize(p.ids);
       Request request{.prompt = p.ids,
                       .sampling = {},
-                      .exact_logprob = true,
-                      .sink = std::make_shared<Answering>(options, to, all)};
+                      .sink = std::make_shared<Answering>(options, to, all),
+                      .exact_logprob = true};
       request.sampling.temperature = options.temperature;
       request.sampling.top_p = 1;
       request.sampling.seed = seed;
