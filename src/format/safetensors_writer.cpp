@@ -7,6 +7,11 @@
 namespace r1 {
 
 Result<void> write_safetensors(const std::string& path, std::span<const TensorInfo> tensors) {
+  return write_safetensors(path, tensors, [](std::span<const std::byte>) {});
+}
+
+Result<void> write_safetensors(const std::string& path, std::span<const TensorInfo> tensors,
+                               FunctionRef<void(std::span<const std::byte>)> written) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   uint64_t end = 0;
   for (const TensorInfo& t : tensors) {
@@ -25,9 +30,13 @@ Result<void> write_safetensors(const std::string& path, std::span<const TensorIn
   const uint64_t length = json.size();
 
   R1_TRY(auto file, AtomicFile::create(path));
-  R1_DO(file.write(std::as_bytes(std::span(&length, 1))));
-  R1_DO(file.write(json));
-  for (const TensorInfo& t : tensors) R1_DO(file.write(t.bytes));
+  const auto write = [&](std::span<const std::byte> bytes) {
+    written(bytes);
+    return file.write(bytes);
+  };
+  R1_DO(write(std::as_bytes(std::span(&length, 1))));
+  R1_DO(write(std::as_bytes(std::span(json))));
+  for (const TensorInfo& t : tensors) R1_DO(write(t.bytes));
   return file.commit();
 }
 
