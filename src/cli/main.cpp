@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <vector>
 
+#include "base/nearest.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
-#include "cli/nearest.h"
 #include "cli/terminal.h"
 
 namespace r1 {

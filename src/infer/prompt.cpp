@@ -109,8 +109,8 @@ PromptBuilder::PromptBuilder(const ChatTemplate* chat_template, const Tokenizer*
                (tokenizer_ && tokenizer_->find(kOpenThought));
 }
 
-Result<std::string> PromptBuilder::render(const Json& messages, Think think,
-                                          const Json* tools) const {
+Result<std::string> PromptBuilder::render(const Json& messages, Think think, const Json* tools,
+                                          bool generation_prompt) const {
   if (!tokenizer_) return error("'{}' has no tokenizer: it works on token ids only", model_);
   if (think == Think::kOn && !reasoning_) return error("'{}' does not support thinking", model_);
   R1_DO(check_messages(messages));
@@ -119,8 +119,9 @@ Result<std::string> PromptBuilder::render(const Json& messages, Think think,
   std::string text;
   bool told = think == Think::kAuto || !reasoning_;  // how to think
   if (template_) {
-    Json variables = {
-        {"messages", std::move(safe)}, {"add_generation_prompt", true}, {"tools", nullptr}};
+    Json variables = {{"messages", std::move(safe)},
+                      {"add_generation_prompt", generation_prompt},
+                      {"tools", nullptr}};
     if (tools) {
       R1_TRY(Json safe_tools, protect(*tokenizer_, *tools));
       variables["tools"] = std::move(safe_tools);

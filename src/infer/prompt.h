@@ -30,8 +30,10 @@ class PromptBuilder {
   //   ends in an open
   //                "<think>\n"; an error for models that do not reason.
   //   Think::kOff  likewise, or else the prompt ends in an empty thought.
+  // generation_prompt: the text ends where the assistant begins to speak.
   Result<std::string> render(const nlohmann::ordered_json& messages, Think think,
-                             const nlohmann::ordered_json* tools) const;
+                             const nlohmann::ordered_json* tools,
+                             bool generation_prompt = true) const;
   std::vector<int32_t> encode(std::string_view rendered) const;
 
  private:

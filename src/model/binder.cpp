@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/rng.h"
+
 namespace r1 {
 namespace {
 
@@ -39,6 +41,28 @@ Tensor decode_vector(const TensorInfo& t) {
   const Tensor v = owned_tensor(1, n);
   info(t.dtype).decode(t.bytes.data(), v.data(), static_cast<size_t>(n));
   return v;
+}
+
+// The weights' number among those that are drawn: FNV-1a-64 of the name.
+uint64_t stream_of(std::string_view name) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  return hash;
+}
+
+void draw_values(Context& ctx, const DrawnWeights& draw, std::string_view name, bool matrix,
+                 const Tensor& values) {
+  if (!matrix) {
+    const float all = name.find("norm") != name.npos ? 1 : 0;
+    std::fill_n(values.data(), values.size(), all);
+    return;
+  }
+  ctx.parallel(values.size(), 1 << 12, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      values.data()[i] = static_cast<float>(
+          draw.std * normal(draw.seed, stream_of(name), static_cast<uint64_t>(i)));
+    }
+  });
 }
 
 uint64_t aligned(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -82,6 +106,7 @@ void Binder::then(std::function<Result<uint64_t>(Context&)> make) {
 }
 
 bool Binder::has(std::string_view gguf, std::string_view hf) const {
+  if (options_.draw) return !hf.empty();
   return file_.find(full_name(gguf, hf)) != nullptr;
 }
 
@@ -159,6 +184,12 @@ std::vector<std::string> Binder::unused() const {
 }
 
 Result<void> Binder::check(const Context& ctx) {
+  if (options_.draw) {
+    R1_CHECK(options_.learn && !gguf());
+    if (file_.tensors().empty()) return {};
+    return error("it has {} tensors: weights are drawn for a config.json without any",
+                 file_.tensors().size());
+  }
   std::vector<std::string> wrong;
   for (Binding& b : bindings_) {
     if (auto matched = match(b, ctx); !matched) wrong.push_back(matched.error().message);
@@ -169,7 +200,7 @@ Result<void> Binder::check(const Context& ctx) {
 }
 
 // The values of a binding that learns; those of the same tensor are the same.
-ModelParameter& Binder::parameter(const Binding& b) {
+ModelParameter& Binder::parameter(const Binding& b, Context& ctx) {
   for (ModelParameter& p : parameters_) {
     if (p.name == b.name) return p;
   }
@@ -177,7 +208,9 @@ ModelParameter& Binder::parameter(const Binding& b) {
   int64_t rows = 1;
   for (size_t i = 0; i + 1 < b.shape.size(); ++i) rows *= b.shape[i];
   const Tensor values = owned_tensor(rows, cols);
-  if (std::holds_alternative<Tensor*>(b.field)) {
+  if (options_.draw) {
+    draw_values(ctx, *options_.draw, b.name, !std::holds_alternative<Tensor*>(b.field), values);
+  } else if (std::holds_alternative<Tensor*>(b.field)) {
     info(b.found->dtype).decode(b.found->bytes.data(), values.data(), static_cast<size_t>(cols));
   } else {
     for (int64_t i = 0; i < values.rows(); ++i) b.stored.decode_row(i, values.row(i).data());
@@ -200,8 +233,9 @@ void Binder::learn(Context& ctx, Weight& to, const StoredMatrix& part, bool turn
 Result<uint64_t> Binder::load(Context& ctx) {
   R1_DO(check(ctx));
   uint64_t packed = 0, kept = 0, done = 0, total = 0;
+  const auto bytes_of = [](const Binding& b) { return b.found ? b.found->bytes.size() : 0; };
   for (const Binding& b : bindings_) {
-    total += b.found->bytes.size();
+    total += bytes_of(b);
     if (b.kernel && !options_.learn)
       packed += aligned(Weight::packed_bytes(*b.kernel, b.stored.rows, b.stored.cols));
   }
@@ -211,7 +245,7 @@ Result<uint64_t> Binder::load(Context& ctx) {
   for (size_t i = 0; i < bindings_.size(); ++i) {
     Binding& b = bindings_[i];
     if (options_.learn) {
-      ModelParameter& p = parameter(b);
+      ModelParameter& p = parameter(b, ctx);
       if (auto* const* weight = std::get_if<Weight*>(&b.field)) {
         **weight = Weight::trainable(ctx, p.values, b.exact ? DType::kF32 : *options_.learn);
         p.weights.push_back(*weight);
@@ -236,7 +270,7 @@ Result<uint64_t> Binder::load(Context& ctx) {
       R1_TRY(const uint64_t made, step->make(ctx));
       kept += made;
     }
-    done += b.found->bytes.size();
+    done += bytes_of(b);
     if (options_.progress) options_.progress(done, total);
   }
   return packed + kept;

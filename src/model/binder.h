@@ -77,7 +77,7 @@ class Binder {
   Result<void> read_scales(Binding& b) const;
   std::vector<std::string> unused() const;
   Result<void> check(const Context& ctx);
-  ModelParameter& parameter(const Binding& b);
+  ModelParameter& parameter(const Binding& b, Context& ctx);
 
   struct Step {
     size_t n_bindings;  // that must be filled before

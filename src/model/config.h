@@ -127,6 +127,7 @@ void read_rope(Reader& r, Config& c, int64_t dim);
 void read_decoder(Reader& r, Config& c);
 
 // Sizes are positive, divide as they must, and are no larger than the file's tensors can justify.
-Result<void> check(const Config& c, const WeightFile& file);
+// Without tensors (weights are drawn) they are only limited.
+Result<void> check(const Config& c, const WeightFile& file, bool without_tensors = false);
 
 }  // namespace r1

@@ -8,12 +8,13 @@ void ModelParameter::refresh(Context& ctx) const {
   for (Weight* w : weights) w->refresh(ctx);
 }
 
-Result<void> Decoder::configure(const WeightFile& file, std::string architecture) {
+Result<void> Decoder::configure(const WeightFile& file, std::string architecture,
+                                const LoadOptions& options) {
   c.architecture = architecture;
   Reader reader(file, std::move(architecture));
   read(reader);
   R1_DO(reader.finish());
-  return check(c, file);
+  return check(c, file, options.draw.has_value());
 }
 
 void Decoder::bind_all(Binder& b) {
@@ -34,7 +35,7 @@ void Decoder::bind_all(Binder& b) {
 
 Result<void> Decoder::load(const WeightFile& file, std::string architecture,
                            const LoadOptions& options, Context& ctx) {
-  R1_DO(configure(file, std::move(architecture)));
+  R1_DO(configure(file, std::move(architecture), options));
   Binder binder(file, options);
   bind_all(binder);
   R1_TRY(weight_bytes_, binder.load(ctx));

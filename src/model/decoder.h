@@ -43,7 +43,8 @@ class Decoder : public Model {
   Config c;
 
  private:
-  Result<void> configure(const WeightFile& file, std::string architecture);
+  Result<void> configure(const WeightFile& file, std::string architecture,
+                         const LoadOptions& options);
   void bind_all(Binder& b);
 
   StoredMatrix embedding_;  // [vocab_size, dim], mapped

@@ -35,6 +35,13 @@ struct Batch {
 // form, whatever it is asked for.
 enum class MlaForm : uint8_t { kAbsorbed, kPlain };
 
+// Weights that are drawn, not loaded: matrices N(0, std) by (seed, name, element), norms 1, biases
+// 0.
+struct DrawnWeights {
+  double std = 0.02;
+  uint64_t seed = 0;
+};
+
 struct LoadOptions {
   Compute compute = Compute::kFast;
   std::function<void(uint64_t done, uint64_t total)> progress = {};  // bytes; may be empty
@@ -45,6 +52,8 @@ struct LoadOptions {
   // To train: every tensor becomes F32 values that may change, multiplied in this type (F32, or
   // BF16, to which products round them).
   std::optional<DType> learn = {};
+  // To train from nothing: the file is a config.json without weights.
+  std::optional<DrawnWeights> draw = {};
 };
 
 // What a forward can tell beside the logits; each is filled where it is not null.

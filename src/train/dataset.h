@@ -22,6 +22,8 @@ struct Example {
   std::vector<bool> wanted;  // of each id: its prediction is trained; never ids[0]
   bool cut = false;          // was longer than max_tokens
   std::string where;         // "data.jsonl:17"
+
+  bool empty() const { return ids.empty(); }  // was longer, and left out
 };
 
 enum class TooLong : uint8_t {
@@ -33,7 +35,7 @@ enum class TooLong : uint8_t {
 enum class Turns : uint8_t { kAssistant, kLast, kAll };  // whose tokens are wanted
 
 struct DatasetOptions {
-  const Tokenizer* tokenizer = nullptr;         // outlives the dataset
+  const Tokenizer* tokenizer = nullptr;         // outlives the dataset; null: {"ids"} alone
   const ChatTemplate* chat_template = nullptr;  // may be null: no {"messages"} then
   Turns turns = Turns::kAssistant;
   int64_t max_tokens = 2048;
@@ -43,30 +45,38 @@ struct DatasetOptions {
   uint64_t seed = 0;           // of windows
 };
 
+// One line of a JSONL file. `key` is what a window's place is drawn by.
+//   {"ids": [...]}       all but the first are wanted
+//   {"text": ...}        likewise, between BOS (where the tokenizer adds it) and the end token
+//   {"messages": [...]}  rendered by the chat template; of the turns that options.turns chooses,
+//                        what was said and the token that ends it are wanted. "tools" may stand
+//                        beside. Refused: a template that leaves out a thought, or changes a turn
+//                        when another follows.
+// Errors say what was wrong; the caller adds where.
+Result<Example> parse_example(std::string_view line, uint64_t key, const DatasetOptions& options);
+
 class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual int64_t size() const = 0;  // examples of an epoch; 0: there is no end
-  // 0 <= index (< size()); `turn` distinguishes repetitions (windows). An empty example was
-  // dropped. Errors name file, line and what was wrong.
+  // 0 <= index (< size()); epochs differ by windows alone. Errors name file, line and what was
+  // wrong.
   virtual Result<Example> example(int64_t index, int64_t epoch) const = 0;
 };
 
-// Files one after another, indexed by line; texts stay in the mapped files.
+// Files one after another, indexed by line; the texts stay in the mapped files. Lines end at '\n'
+// alone; blank ones do not count.
 Result<std::unique_ptr<Dataset>> open_jsonl(std::span<const std::string> paths,
                                             const DatasetOptions& options);
 
-// Endless: example i is the text of number i.
-using TextGenerator = std::function<std::string(uint64_t seed, int64_t index)>;
-std::unique_ptr<Dataset> generated(std::string name, TextGenerator generator,
+// Endless: example i is the text of number i, whole as it is: control tokens that it spells are
+// meant, and nothing is put before or behind.
+using TextGenerator = std::function<std::string(uint64_t seed, uint64_t index)>;
+std::unique_ptr<Dataset> generated(std::string name, uint64_t seed, TextGenerator generator,
                                    const DatasetOptions& options);
 
-// The example that stands at place i of epoch e when n are shuffled: a permutation of [0, n),
-// computed without storing it.
+// The example that stands at place i when n are shuffled, 0 <= i < n: a permutation of [0, n),
+// computed without storing it, for every (seed, epoch) another.
 int64_t shuffled(uint64_t seed, int64_t epoch, int64_t n, int64_t i);
-
-// One line of a file by itself, as open_jsonl reads it; `where` for errors.
-Result<Example> parse_example(std::string_view line, std::string where, uint64_t window,
-                              const DatasetOptions& options);
 
 }  // namespace r1

@@ -7,13 +7,20 @@
 #include "tensor/ops.h"
 
 namespace r1 {
+namespace {
+
+size_t size(const ModelParameter& p) { return static_cast<size_t>(p.values.size()); }
+
+}  // namespace
 
 Learner::Learner(const Model& model, Context& ctx, const Options& options)
     : model_(model), ctx_(ctx), options_(options) {
   R1_CHECK(!model.parameters().empty());
   for (const ModelParameter& p : model.parameters()) {
-    const auto n = static_cast<size_t>(p.values.size());
-    states_.push_back({std::vector<float>(n), std::vector<float>(n), std::vector<float>(n)});
+    State& s = states_.emplace_back();
+    if (options_.tuning) s.tuning = options_.tuning(p);
+    if (!p.by_gradient || s.tuning.frozen) continue;
+    for (auto* x : {&s.gradient, &s.m, &s.v}) x->resize(static_cast<size_t>(p.values.size()));
   }
 }
 
@@ -78,7 +85,7 @@ Result<std::vector<float>> Learner::log_probabilities(std::span<const TrainSeque
 Result<void> Learner::accumulate(std::span<const TrainSequence> batch, LossGradient loss_gradient) {
   Tape tape(ctx_);
   for (size_t i = 0; i < states_.size(); ++i) {
-    if (!model_.parameters()[i].by_gradient) continue;
+    if (states_[i].gradient.empty()) continue;
     const Tensor& values = model_.parameters()[i].values;
     tape.watch(values, {std::shared_ptr<float>(states_[i].gradient.data(), [](float*) {}),
                         values.rows(), values.cols()});
@@ -110,13 +117,14 @@ Result<Learner::Step> Learner::step() {
             .lr = options_.adamw.lr * options_.schedule.factor(step_),
             .gradient_norm = std::sqrt(squares)};
   AdamW adamw = options_.adamw;
-  adamw.lr = done.lr;
   const double scale =
       options_.clip_norm > 0 ? clip_scale(done.gradient_norm, options_.clip_norm) : 1;
   for (size_t i = 0; i < states_.size(); ++i) {
     const ModelParameter& p = model_.parameters()[i];
-    if (!p.by_gradient) continue;
     State& s = states_[i];
+    if (s.gradient.empty()) continue;
+    adamw.lr = done.lr * s.tuning.lr;
+    adamw.weight_decay = s.tuning.weight_decay.value_or(options_.adamw.weight_decay);
     ctx_.parallel(p.values.size(), 1 << 14, [&](int64_t begin, int64_t end) {
       const auto part = [&](auto& x) {
         return std::span(x).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
@@ -129,6 +137,45 @@ Result<Learner::Step> Learner::step() {
     p.refresh(ctx_);
   }
   return done;
+}
+
+void Learner::drop_gradients() {
+  for (State& s : states_) std::ranges::fill(s.gradient, 0.0f);
+}
+
+uint64_t Learner::state_bytes() const {
+  uint64_t bytes = 0;
+  for (const State& s : states_) bytes += 3 * s.gradient.size() * sizeof(float);
+  return bytes;
+}
+
+void Learner::save(SavedState& to) const {
+  const auto add = [&](const char* file, const ModelParameter& p, std::span<const float> values) {
+    to.tensors.push_back(state_tensor(fmt::format("{}/{}", file, p.name), p.shape, values));
+  };
+  const auto parameters = model_.parameters();
+  for (const ModelParameter& p : parameters) add("model", p, {p.values.data(), size(p)});
+  for (size_t i = 0; i < states_.size(); ++i) {
+    if (states_[i].gradient.empty()) continue;
+    add("adamw_m", parameters[i], states_[i].m);
+    add("adamw_v", parameters[i], states_[i].v);
+  }
+  to.values["adamw.step"] = step_;
+}
+
+Result<void> Learner::restore(const SavedState& from) {
+  const auto parameters = model_.parameters();
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const ModelParameter& p = parameters[i];
+    R1_DO(from.copy("model/" + p.name, {p.values.data(), size(p)}));
+    p.refresh(ctx_);
+    if (states_[i].gradient.empty()) continue;
+    R1_DO(from.copy("adamw_m/" + p.name, states_[i].m));
+    R1_DO(from.copy("adamw_v/" + p.name, states_[i].v));
+  }
+  drop_gradients();
+  R1_TRY(step_, from.integer("adamw.step"));
+  return {};
 }
 
 }  // namespace r1

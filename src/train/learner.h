@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "model/model.h"
 #include "tensor/tape.h"
 #include "train/adamw.h"
+#include "train/checkpoint.h"
 
 namespace r1 {
 
@@ -22,11 +25,19 @@ struct TrainSequence {
   int64_t first = 1;
 };
 
+// How one parameter is treated, where it differs from the others.
+struct Tuning {
+  double lr = 1;  // factor of the learning rate
+  std::optional<double> weight_decay = {};
+  bool frozen = false;  // neither changes nor costs gradients and moments
+};
+
 class Learner {
  public:
   struct Options {
     AdamW adamw;
     Schedule schedule;
+    std::function<Tuning(const ModelParameter&)> tuning = {};  // none: all alike
     double clip_norm = 1;        // of all gradients together; 0: no clipping
     int64_t micro_batch = 8192;  // tokens of one forward and backward, a longer sequence apart
   };
@@ -52,11 +63,22 @@ class Learner {
   // is not finite, by its tensor; the weights are as before.
   Result<Step> step();
 
+  // The gradients accumulated so far are forgotten.
+  void drop_gradients();
+
+  // All that another learner of the same model and settings needs to go on: "model/NAME" of every
+  // parameter, "adamw_m/NAME" and "adamw_v/NAME" of those that learn, the value "adamw.step".
+  void save(SavedState& to) const;
+  Result<void> restore(const SavedState& from);
+
   const Model& model() const { return model_; }
   std::span<const float> gradient(size_t parameter) const { return states_[parameter].gradient; }
+  // Bytes of gradients and moments.
+  uint64_t state_bytes() const;
 
  private:
-  struct State {  // of a parameter
+  struct State {  // of a parameter; empty where it does not learn
+    Tuning tuning;
     std::vector<float> gradient, m, v;
   };
   Result<KvPages*> pages_for(int64_t n_pages);
