@@ -1,5 +1,5 @@
-// Ctrl-C as a question instead of an end: while an InterruptGuard lives, SIGINT sets a flag, and a
-// blocking read returns with EINTR.
+// Ctrl-C as a question instead of an end: while an InterruptGuard lives, SIGINT (and SIGTERM, where
+// asked for) sets a flag, and a blocking read returns with EINTR.
 #pragma once
 
 #include <csignal>
@@ -8,13 +8,15 @@ namespace r1 {
 
 class InterruptGuard {
  public:
-  InterruptGuard();
+  enum Which : bool { kInterruptAlone, kTerminateToo };
+  explicit InterruptGuard(Which which = kInterruptAlone);
   ~InterruptGuard();  // gives the previous handler back
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 
  private:
-  struct sigaction previous_;
+  Which which_;
+  struct sigaction previous_, previous_terminate_;
 };
 
 bool interrupted();  // since the start or the last clear_interrupt()

@@ -14,6 +14,8 @@ namespace {
 
 const std::vector<Command> kCommands = {
     {"run", "talk to a model, or ask it once", run_examples, declare_run},
+    {"train", "a model learns: pre-training, fine-tuning, reinforcement", train_examples,
+     declare_train},
     {"show", "what a model is: architecture, parameters, types, template", show_examples,
      declare_show},
     {"fit", "what fits into memory: quantization, context, speed", fit_examples, declare_fit},

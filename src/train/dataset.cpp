@@ -294,6 +294,27 @@ class Generated final : public Dataset {
   DatasetOptions options_;
 };
 
+class Part final : public Dataset {
+ public:
+  Part(std::shared_ptr<const Dataset> whole, uint64_t seed, int64_t first, int64_t count)
+      : whole_(std::move(whole)), seed_(seed), first_(first), count_(count) {
+    R1_CHECK(first >= 0 && count >= 0 && first + count <= whole_->size());
+  }
+
+  int64_t size() const override { return count_; }
+
+  Result<Example> example(int64_t index, int64_t epoch) const override {
+    R1_CHECK(index >= 0 && index < count_);
+    constexpr int64_t kOrder = -1;  // of no epoch
+    return whole_->example(shuffled(seed_, kOrder, whole_->size(), first_ + index), epoch);
+  }
+
+ private:
+  std::shared_ptr<const Dataset> whole_;
+  uint64_t seed_;
+  int64_t first_, count_;
+};
+
 }  // namespace
 
 Result<Example> parse_example(std::string_view line, uint64_t key, const DatasetOptions& options) {
@@ -328,6 +349,11 @@ std::unique_ptr<Dataset> generated(std::string name, uint64_t seed, TextGenerato
                                    const DatasetOptions& options) {
   R1_CHECK(options.tokenizer);
   return std::make_unique<Generated>(std::move(name), seed, std::move(generator), options);
+}
+
+std::unique_ptr<Dataset> part(std::shared_ptr<const Dataset> whole, uint64_t seed, int64_t first,
+                              int64_t count) {
+  return std::make_unique<Part>(std::move(whole), seed, first, count);
 }
 
 // A Feistel network of four rounds over the next even power of two; what falls outside walks on

@@ -75,6 +75,11 @@ using TextGenerator = std::function<std::string(uint64_t seed, uint64_t index)>;
 std::unique_ptr<Dataset> generated(std::string name, uint64_t seed, TextGenerator generator,
                                    const DatasetOptions& options);
 
+// `count` examples of a set that has an end, from place `first` of its order under a seed: parts of
+// one order have nothing in common.
+std::unique_ptr<Dataset> part(std::shared_ptr<const Dataset> whole, uint64_t seed, int64_t first,
+                              int64_t count);
+
 // The example that stands at place i when n are shuffled, 0 <= i < n: a permutation of [0, n),
 // computed without storing it, for every (seed, epoch) another.
 int64_t shuffled(uint64_t seed, int64_t epoch, int64_t n, int64_t i);

@@ -103,7 +103,8 @@ Result<void> Learner::accumulate(std::span<const TrainSequence> batch, LossGradi
 }
 
 Result<Learner::Step> Learner::step() {
-  double squares = 0;
+  double squares = 0, most = 0;
+  size_t largest = 0;
   for (size_t i = 0; i < states_.size(); ++i) {
     const double of_tensor = squared_norm(states_[i].gradient);
     if (!std::isfinite(of_tensor)) {
@@ -111,6 +112,15 @@ Result<Learner::Step> Learner::step() {
                    model_.parameters()[i].name);
     }
     squares += of_tensor;
+    if (of_tensor > most) {
+      most = of_tensor;
+      largest = i;
+    }
+  }
+  if (options_.stop_norm > 0 && std::sqrt(squares) > options_.stop_norm) {
+    return error("step {}: the gradients' norm is {:.4g}, above {}; the largest is {}'s, {:.4g}",
+                 step_ + 1, std::sqrt(squares), options_.stop_norm,
+                 model_.parameters()[largest].name, std::sqrt(most));
   }
   ++step_;
   Step done{.step = step_,

@@ -39,6 +39,7 @@ class Learner {
     Schedule schedule;
     std::function<Tuning(const ModelParameter&)> tuning = {};  // none: all alike
     double clip_norm = 1;        // of all gradients together; 0: no clipping
+    double stop_norm = 0;        // a larger norm is an error; 0: none is
     int64_t micro_batch = 8192;  // tokens of one forward and backward, a longer sequence apart
   };
 
@@ -60,7 +61,7 @@ class Learner {
     double lr = 0, gradient_norm = 0;  // the norm before clipping
   };
   // One step of AdamW with the accumulated gradients, which are then zero. Error: a gradient that
-  // is not finite, by its tensor; the weights are as before.
+  // is not finite, by its tensor, or a norm above stop_norm; the weights are as before.
   Result<Step> step();
 
   // The gradients accumulated so far are forgotten.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "train/traces.h"
 
 namespace r1 {
 
@@ -93,6 +94,7 @@ struct Recipe {
   ScheduleRecipe schedule;
   CheckpointRecipe checkpoint;
   EvaluateRecipe evaluate;
+  TraceMix traces;  // of data.generator = "countdown"
 };
 
 // Where a key's value lives.

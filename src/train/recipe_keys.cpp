@@ -193,6 +193,27 @@ constexpr RecipeKey kKeys[] = {
      .doc = "steps between evaluations; 0: at the beginning and the end alone",
      .max = kMost,
      .may_change = true},
+
+    {.name = "traces.drills",
+     .field = at<&Recipe::traces, &TraceMix::drills>,
+     .doc = "share of attempts with true marks and no answer, half of them right",
+     .max = 1},
+    {.name = "traces.guesses",
+     .field = at<&Recipe::traces, &TraceMix::guesses>,
+     .doc = "of the rest: share of guesses without a thought",
+     .max = 1},
+    {.name = "traces.persistent",
+     .field = at<&Recipe::traces, &TraceMix::persistent>,
+     .doc = "of the searches: share of those that hardly give up",
+     .max = 1},
+    {.name = "traces.give_up",
+     .field = at<&Recipe::traces, &TraceMix::give_up>,
+     .doc = "how likely a search ends after a wrong attempt",
+     .max = 1},
+    {.name = "traces.persistent_give_up",
+     .field = at<&Recipe::traces, &TraceMix::persistent_give_up>,
+     .doc = "the same of those that hardly do",
+     .max = 1},
 };
 
 }  // namespace

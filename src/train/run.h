@@ -63,11 +63,12 @@ struct RunResult {
 };
 
 // Steps until recipe.run.steps or recipe.run.minutes (of all runs of the folder together), from
-// the newest good checkpoint of `checkpoints` on. Evaluates before the first step, every
-// evaluate.every steps and at the end; saves every checkpoint.every steps or checkpoint.minutes,
-// at the end, and when `interrupted` (asked between steps) says so. Every error of a step is told
-// with the last good checkpoint, which it leaves intact.
-Result<RunResult> run(const Recipe& recipe, Trainer& trainer, Monitor& monitor,
-                      CheckpointStore& checkpoints, const std::function<bool()>& interrupted);
+// the newest good checkpoint of `checkpoints` on, which a changed recipe is refused for
+// (check_same_run). Evaluates before the first step, every evaluate.every steps and at the end;
+// saves every checkpoint.every steps or checkpoint.minutes, at the end, and when `interrupted`
+// (asked between steps) says so. Every error of a step is told with the last good checkpoint, which
+// it leaves intact. `view`: what a monitor shows; its folder and numbers are filled in here.
+Result<RunResult> run(const Recipe& recipe, Trainer& trainer, CheckpointStore& checkpoints,
+                      Monitor::Options view, const std::function<bool()>& interrupted);
 
 }  // namespace r1
