@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "kernels/attention/attention.h"
+#include "kernels/attention/attention_backward.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/gemm/gemm.h"
 #include "kernels/logits/logits.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm/norm.h"
@@ -38,7 +40,9 @@ TEST(Variants, EveryTableBeginsWithTheReferenceAndTheLogSaysWhichRan) {
   };
   check("add", kAdd);
   check("attention", kAttention);
+  check("attention_backward", kAttentionBackward);
   check("attention_merge", kAttentionMerge);
+  check("gemm", kGemm);
   check("kv_store", kKvStore);
   check("block_max", kBlockMax);
   check("sum_exp", kSumExp);

@@ -8,6 +8,7 @@
 #include "kernels/rope/rope.h"
 #include "kernels/softmax/log_probability.h"
 #include "kernels/swiglu/swiglu_backward.h"
+#include "tensor/products.h"
 
 namespace r1 {
 namespace {
@@ -31,24 +32,43 @@ void add_columns(Context& ctx, const Tensor& x, float* to) {
   });
 }
 
-// a^T b of a [T, m], b [T, n] -> [m, n], summed in the order of T.
-Tensor product_over_rows(Context& ctx, const Tensor& a, const Tensor& b) {
-  const Tensor bt = transposed_copy(ctx, b);  // [n, T]
-  const MatmulKernel& kernel = *Weight::kernel_for(DType::kF32, Compute::kF32, ctx.isa());
-  const StoredMatrix stored{
-      .rows = bt.rows(), .cols = bt.cols(), .bytes = reinterpret_cast<const std::byte*>(bt.data())};
-  const Weight w = Weight::pack(ctx, stored, kernel,
-                                ctx.scratch(Weight::packed_bytes(kernel, bt.rows(), bt.cols())));
-  return linear(ctx, transposed_copy(ctx, a), w);
-}
-
 }  // namespace
 
-void add_weight_gradient(Context& ctx, Tape& tape, const Weight& w, const Tensor& dy,
-                         const Tensor& x) {
-  if (!w.learns() || !tape.leaf_gradient(w.values().data())) return;
-  // The values of a weight that is stored transposed are those of x^T dy.
-  tape.add(w.values(), w.turned() ? product_over_rows(ctx, x, dy) : product_over_rows(ctx, dy, x));
+void LinearGradient::by_x(std::vector<GemmProduct>& to, float* dx, int64_t dx_stride,
+                          bool add) const {
+  const Tensor& values = w.values();
+  R1_CHECK(values);
+  GemmOperand b{values.data(), w.cols(), 1};
+  if (w.turned()) b = {values.data(), 1, w.rows()};
+  to.push_back({n_rows,
+                w.cols(),
+                w.rows(),
+                {dy, dy_stride, 1},
+                b,
+                dx,
+                dx_stride,
+                add,
+                w.kernel().dtype == DType::kBF16});
+}
+
+void LinearGradient::by_w(std::vector<GemmProduct>& to, const Tape& tape) const {
+  float* gradient = w.learns() ? tape.leaf_gradient(w.values().data()) : nullptr;
+  if (!gradient) return;
+  const GemmOperand of_y{dy, 1, dy_stride}, of_x{x, x_stride, 1};
+  const bool bf16 = w.kernel().dtype == DType::kBF16;
+  if (w.turned()) {  // the values are W^T: theirs is x^T dy
+    to.push_back({w.cols(),
+                  w.rows(),
+                  n_rows,
+                  {x, 1, x_stride},
+                  {dy, dy_stride, 1},
+                  gradient,
+                  w.rows(),
+                  true,
+                  bf16});
+  } else {
+    to.push_back({w.rows(), w.cols(), n_rows, of_y, of_x, gradient, w.cols(), true, bf16});
+  }
 }
 
 void add_rows(Context& ctx, const Tensor& x, std::span<const int32_t> index, float* to,
@@ -120,8 +140,12 @@ void record_linear(Context& ctx, const Tensor& x, const Weight& w, const Tensor&
   Tape* tape = ctx.tape();
   if (!tape) return;
   tape->record(y, [&ctx, tape, x, w = &w, bias](const Tensor& dy) {
-    tape->add(x, linear(ctx, dy, w->transposed()));
-    add_weight_gradient(ctx, *tape, *w, dy, x);
+    const auto [dx, holds] = tape->sum_of(x);
+    const LinearGradient gradient_of{*w, x.data(), x.cols(), dy.data(), dy.cols(), dy.rows()};
+    std::vector<GemmProduct> products;
+    gradient_of.by_x(products, dx.data(), dx.cols(), holds);
+    gradient_of.by_w(products, *tape);
+    multiply(ctx, products);
     float* gradient = bias ? tape->leaf_gradient(bias.data()) : nullptr;
     if (gradient) add_columns(ctx, dy, gradient);
   });
@@ -179,32 +203,33 @@ void record_attention(Context& ctx, const Tensor& q, int64_t n_heads, int layer,
     const int64_t k_dim = k.cols() / n_kv, group = n_heads / n_kv;
     const Tensor dq = like(ctx, q), dk = zeros(ctx, k.rows(), k.cols()),
                  dv = v.data() == k.data() ? dk : zeros(ctx, v.rows(), v.cols());
+    AttentionBackward* run = best(kAttentionBackward, ctx.isa());
     ctx.parallel(std::ssize(spans) * n_kv, 1, [&](int64_t begin, int64_t end) {
       std::vector<float> scratch;
       for (int64_t item = begin; item < end; ++item) {
         const Span& s = spans[static_cast<size_t>(item / n_kv)];
         const int64_t head = item % n_kv;
-        scratch.resize(static_cast<size_t>(2 * s.count));
+        scratch.resize(static_cast<size_t>(attention_backward_scratch(s.count, k_dim, v_dim)));
         const auto at = [&](const Tensor& x, int64_t heads_dim) {
           return x.data() + s.first * x.cols() + head * heads_dim;
         };
-        attention_backward<float>({.n = s.count,
-                                   .n_heads = group,
-                                   .k_dim = k_dim,
-                                   .v_dim = v_dim,
-                                   .scale = static_cast<float>(scale),
-                                   .q = at(q, group * k_dim),
-                                   .k = at(k, k_dim),
-                                   .v = at(v, v_dim),
-                                   .dy = at(dy, group * v_dim),
-                                   .dq = at(dq, group * k_dim),
-                                   .dk = at(dk, k_dim),
-                                   .dv = at(dv, v_dim),
-                                   .q_stride = q.cols(),
-                                   .k_stride = k.cols(),
-                                   .v_stride = v.cols(),
-                                   .y_stride = dy.cols()},
-                                  scratch.data());
+        run({.n = s.count,
+             .n_heads = group,
+             .k_dim = k_dim,
+             .v_dim = v_dim,
+             .scale = static_cast<float>(scale),
+             .q = at(q, group * k_dim),
+             .k = at(k, k_dim),
+             .v = at(v, v_dim),
+             .dy = at(dy, group * v_dim),
+             .dq = at(dq, group * k_dim),
+             .dk = at(dk, k_dim),
+             .dv = at(dv, v_dim),
+             .q_stride = q.cols(),
+             .k_stride = k.cols(),
+             .v_stride = v.cols(),
+             .y_stride = dy.cols()},
+            scratch.data());
       }
     });
     tape->add(q, dq);

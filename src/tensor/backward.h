@@ -4,15 +4,27 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
+#include "kernels/gemm/gemm.h"
 #include "tensor/ops.h"
 #include "tensor/tape.h"
 
 namespace r1 {
 
-// y = x W^T had the gradient dy: W's is dy^T x, added where W learns.
-void add_weight_gradient(Context& ctx, Tape& tape, const Weight& w, const Tensor& dy,
-                         const Tensor& x);
+// The products that the gradient of y = x W^T is: rows of x and y, `stride` elements apart.
+struct LinearGradient {
+  const Weight& w;
+  const float* x;
+  int64_t x_stride;
+  const float* dy;
+  int64_t dy_stride, n_rows;
+
+  // dx = dy W, or dx +=; and dW += dy^T x, where W learns. Both in the weight's type: of BF16,
+  // operands are rounded to it, and W is the values that were multiplied.
+  void by_x(std::vector<GemmProduct>& to, float* dx, int64_t dx_stride, bool add) const;
+  void by_w(std::vector<GemmProduct>& to, const Tape& tape) const;
+};
 
 // to[index[i]] += x[i], rows in order: x [n, cols], to [n_rows, cols].
 void add_rows(Context& ctx, const Tensor& x, std::span<const int32_t> index, float* to,

@@ -4,6 +4,7 @@
 
 #include "tensor/backward.h"
 #include "tensor/heads.h"
+#include "tensor/products.h"
 
 namespace r1 {
 namespace {
@@ -58,14 +59,19 @@ void record_linear_heads(Context& ctx, const Tensor& x, std::span<const Weight> 
   tape->record(y, [&ctx, tape, x, w](const Tensor& dy) {
     const int64_t rows = w[0].rows(), cols = w[0].cols();
     const bool shared = x.cols() == cols && w.size() > 1;
-    std::vector<Weight> transposed;
-    for (const Weight& of_head : w) transposed.push_back(of_head.transposed());
-    const Tensor dx = linear_heads(ctx, dy, transposed);
-    tape->add(x, shared ? sum_heads(ctx, dx, cols) : dx);
-    for (int64_t h = 0; h < std::ssize(w); ++h) {
-      add_weight_gradient(ctx, *tape, w[static_cast<size_t>(h)],
-                          slice_heads(ctx, dy, dy.cols(), h * rows, rows),
-                          shared ? x : slice_heads(ctx, x, x.cols(), h * cols, cols));
+    const auto n_heads = std::ssize(w);
+    const auto [dx, holds] = tape->sum_of(x);
+    std::vector<GemmProduct> products;
+    for (int64_t h = 0; h < n_heads; ++h) {
+      const int64_t at = shared ? 0 : h * cols;
+      const LinearGradient of_head{w[static_cast<size_t>(h)], x.data() + at, x.cols(),
+                                   dy.data() + h * rows,      dy.cols(),     dy.rows()};
+      of_head.by_w(products, *tape);
+      of_head.by_x(products, dx.data() + at, dx.cols(), holds || (shared && h > 0));
+      if (shared || h + 1 == n_heads) {  // heads add to one gradient one after another
+        multiply(ctx, products);
+        products.clear();
+      }
     }
   });
 }

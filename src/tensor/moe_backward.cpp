@@ -6,6 +6,7 @@
 #include "kernels/gate/gate_backward.h"
 #include "tensor/backward.h"
 #include "tensor/moe.h"
+#include "tensor/products.h"
 
 namespace r1 {
 namespace {
@@ -34,12 +35,25 @@ Tensor expert_backward(Context& ctx, Tape& tape, const Expert& e, const Tensor& 
   const Tensor gate = linear(ctx, x, e.gate), up = linear(ctx, x, e.up);
   const Tensor h = swiglu(ctx, gate, up);
   const Tensor dy = gradient_of_output(linear(ctx, h, e.down));
-  add_weight_gradient(ctx, tape, e.down, dy, h);
-  const Tensor dh = linear(ctx, dy, e.down.transposed());
+  const int64_t n = x.rows();
+  const Tensor dh = ctx.tensor(n, h.cols()), dx = ctx.tensor(n, x.cols());
+  std::vector<GemmProduct> products;
+  const LinearGradient down{e.down, h.data(), h.cols(), dy.data(), dy.cols(), n};
+  down.by_w(products, tape);
+  down.by_x(products, dh.data(), dh.cols(), false);
+  multiply(ctx, products);
+  products.clear();
   const auto [dgate, dup] = swiglu_gradient(ctx, gate, up, dh);
-  add_weight_gradient(ctx, tape, e.gate, dgate, x);
-  add_weight_gradient(ctx, tape, e.up, dup, x);
-  return add(ctx, linear(ctx, dgate, e.gate.transposed()), linear(ctx, dup, e.up.transposed()));
+  const LinearGradient of_gate{e.gate, x.data(), x.cols(), dgate.data(), dgate.cols(), n};
+  const LinearGradient of_up{e.up, x.data(), x.cols(), dup.data(), dup.cols(), n};
+  of_gate.by_w(products, tape);
+  of_up.by_w(products, tape);
+  of_gate.by_x(products, dx.data(), dx.cols(), false);
+  multiply(ctx, products);
+  products.clear();
+  of_up.by_x(products, dx.data(), dx.cols(), true);
+  multiply(ctx, products);
+  return dx;
 }
 
 }  // namespace

@@ -44,12 +44,52 @@ void run(const Item& item) {
                   p.y + first, p.y_stride);
 }
 
+// Tiles of C, smaller where threads are many: multiples of every kernel's own tile.
+std::vector<GemmProduct> tiles_of(std::span<const GemmProduct> products, int n_threads) {
+  constexpr int64_t kRows = 192, kCols = 512, kLeastRows = 48, kLeastCols = 64;
+  constexpr int64_t kTilesPerThread = 4;
+  int64_t rows = kRows, cols = kCols;
+  const auto count = [&] {
+    int64_t n = 0;
+    for (const GemmProduct& p : products)
+      n += ((p.m + rows - 1) / rows) * ((p.n + cols - 1) / cols);
+    return n;
+  };
+  while (n_threads > 1 && count() < kTilesPerThread * n_threads &&
+         (rows > kLeastRows || cols > kLeastCols)) {
+    (cols > kLeastCols ? cols : rows) /= 2;
+  }
+  std::vector<GemmProduct> tiles;
+  for (const GemmProduct& p : products) {
+    for (int64_t i = 0; i < p.m; i += rows) {
+      for (int64_t j = 0; j < p.n; j += cols) {
+        GemmProduct tile = p;
+        tile.m = std::min(rows, p.m - i);
+        tile.n = std::min(cols, p.n - j);
+        tile.a.data += i * p.a.row;
+        tile.b.data += j * p.b.col;
+        tile.c += i * p.c_stride + j;
+        tiles.push_back(tile);
+      }
+    }
+  }
+  return tiles;
+}
+
 }  // namespace
 
 void multiply(Context& ctx, std::span<const Product> products) {
   const auto items = split(products, ctx.n_threads());
   ctx.parallel(std::ssize(items), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) run(items[static_cast<size_t>(i)]);
+  });
+}
+
+void multiply(Context& ctx, std::span<const GemmProduct> products) {
+  const auto tiles = tiles_of(products, ctx.n_threads());
+  Gemm* gemm = best(kGemm, ctx.isa());
+  ctx.parallel(std::ssize(tiles), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) gemm(tiles[static_cast<size_t>(i)]);
   });
 }
 

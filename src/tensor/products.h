@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "kernels/gemm/gemm.h"
 #include "tensor/context.h"
 #include "tensor/weight.h"
 
@@ -21,6 +22,9 @@ struct Product {
 };
 
 void multiply(Context& ctx, std::span<const Product> products);
+
+// The same of gradients' products. No two write the same c.
+void multiply(Context& ctx, std::span<const GemmProduct> products);
 
 // Rows for a kernel: row i is read at x + i * x_stride, [cols].
 std::shared_ptr<std::byte> prepare(Context& ctx, const MatmulKernel& kernel, const float* x,

@@ -1,5 +1,6 @@
 #include "tensor/tape.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "kernels/elementwise/elementwise.h"
@@ -14,6 +15,10 @@ void sum(Context& ctx, const float* a, const float* b, int64_t n, float* to) {
     add(a + begin, b + begin, end - begin, to + begin);
   });
 }
+
+// Whether a gradient is also that of another tensor, or of whoever plays the record: beside the one
+// that the tape keeps and the context's there is another holder.
+bool shared(const Tensor& gradient) { return gradient.memory().use_count() > 2; }
 
 }  // namespace
 
@@ -37,14 +42,24 @@ void Tape::add(const Tensor& x, const Tensor& dx) {
   R1_CHECK(dx.size() == x.size());
   if (float* leaf = leaf_gradient(x.data())) return sum(ctx_, leaf, dx.data(), dx.size(), leaf);
   Tensor& gradient = gradients_[x.data()];
-  if (gradient) {
-    // dx may be shared with another tensor's gradient: the sum is a new one.
-    const Tensor both = ctx_.tensor(x.rows(), x.cols());
-    sum(ctx_, gradient.data(), dx.data(), dx.size(), both.data());
-    gradient = both;
-  } else {
+  if (!gradient) {
     gradient = dx;
+    return;
   }
+  Tensor to = shared(gradient) ? ctx_.tensor(x.rows(), x.cols()) : gradient;
+  sum(ctx_, gradient.data(), dx.data(), dx.size(), to.data());
+  gradient = std::move(to);
+}
+
+Tape::Sum Tape::sum_of(const Tensor& x) {
+  R1_CHECK(!leaf_gradient(x.data()));
+  Tensor& gradient = gradients_[x.data()];
+  const bool holds = static_cast<bool>(gradient);
+  if (!holds || shared(gradient)) {
+    const Tensor before = std::exchange(gradient, ctx_.tensor(x.rows(), x.cols()));
+    if (holds) std::copy_n(before.data(), before.size(), gradient.data());
+  }
+  return {gradient, holds};
 }
 
 float* Tape::leaf_gradient(const float* at) const {

@@ -33,6 +33,13 @@ class Tape {
 
   // For backward functions: dx joins the gradient of x. The tape may keep dx itself.
   void add(const Tensor& x, const Tensor& dx);
+  // The same for who adds by himself: where the gradient of x is summed, which `holds` a part of it
+  // already or is to be written first.
+  struct Sum {
+    Tensor to;
+    bool holds;
+  };
+  Sum sum_of(const Tensor& x);
   // The gradient memory of a leaf from its element at `at` on, to add to in place; null if nothing
   // there is watched.
   float* leaf_gradient(const float* at) const;

@@ -118,21 +118,18 @@ Result<uint64_t> pack_all(Context& ctx, Compute compute, std::span<const Packing
 struct Weight::Learning {
   Tensor values;
   bool turned;
-  Weight transposed;
-  std::shared_ptr<std::byte> memory, transposed_memory;  // of the packed weights
+  std::shared_ptr<std::byte> memory;  // of the packed weight
 };
 
 Weight Weight::trainable(Context& ctx, const Tensor& values, DType dtype, bool turned) {
-  const MatmulKernel& f32 = *kernel_for(DType::kF32, Compute::kF32, ctx.isa());
   Weight w;
-  w.kernel_ = dtype == DType::kF32 ? &f32 : kernel_for(dtype, Compute::kFast, ctx.isa());
+  w.kernel_ = kernel_for(dtype, dtype == DType::kF32 ? Compute::kF32 : Compute::kFast, ctx.isa());
   w.rows_ = turned ? values.cols() : values.rows();
   w.cols_ = turned ? values.rows() : values.cols();
   w.learning_ = std::make_shared<Learning>();
   w.learning_->values = values;
   w.learning_->turned = turned;
   w.learning_->memory = aligned_memory(packed_bytes(*w.kernel_, w.rows_, w.cols_));
-  w.learning_->transposed_memory = aligned_memory(packed_bytes(f32, w.cols_, w.rows_));
   w.packed_ = w.learning_->memory;
   w.refresh(ctx);
   return w;
@@ -140,28 +137,20 @@ Weight Weight::trainable(Context& ctx, const Tensor& values, DType dtype, bool t
 
 void Weight::refresh(Context& ctx) {
   const Learning& l = *learning_;
-  const auto n = static_cast<size_t>(l.values.size());
   const DTypeInfo& type = info(kernel_->dtype);
-  const auto bytes = [](const Tensor& x) { return reinterpret_cast<const std::byte*>(x.data()); };
-  Tensor used = l.values;  // gradients flow through what is multiplied: the rounded values
+  const Tensor values = l.turned ? transposed_copy(ctx, l.values) : l.values;
+  StoredMatrix stored{.dtype = type.type,
+                      .rows = rows_,
+                      .cols = cols_,
+                      .bytes = reinterpret_cast<const std::byte*>(values.data())};
   std::shared_ptr<std::byte> rounded;
   if (type.type != DType::kF32) {
+    const auto n = static_cast<size_t>(values.size());
     rounded = ctx.scratch(*stored_bytes(type.type, 1, n));
-    used = ctx.tensor(l.values.rows(), l.values.cols());
-    type.encode(l.values.data(), rounded.get(), n, nullptr);
-    type.decode(rounded.get(), used.data(), n);
+    type.encode(values.data(), rounded.get(), n, nullptr);
+    stored.bytes = rounded.get();
   }
-  const Tensor other = transposed_copy(ctx, used);
-  const Tensor &w = l.turned ? other : used, &wt = l.turned ? used : other;
-  if (rounded) type.encode(w.data(), rounded.get(), n, nullptr);
-  const StoredMatrix stored{.dtype = type.type,
-                            .rows = rows_,
-                            .cols = cols_,
-                            .bytes = rounded ? rounded.get() : bytes(w)};
   pack(ctx, stored, *kernel_, l.memory);
-  const StoredMatrix stored_t{.rows = cols_, .cols = rows_, .bytes = bytes(wt)};
-  learning_->transposed =
-      pack(ctx, stored_t, *kernel_for(DType::kF32, Compute::kF32, ctx.isa()), l.transposed_memory);
 }
 
 bool Weight::turned() const { return learning_ && learning_->turned; }
@@ -169,11 +158,6 @@ bool Weight::turned() const { return learning_ && learning_->turned; }
 const Tensor& Weight::values() const {
   static const Tensor none;
   return learning_ ? learning_->values : none;
-}
-
-const Weight& Weight::transposed() const {
-  R1_CHECK(learning_ != nullptr);
-  return learning_->transposed;
 }
 
 Result<std::shared_ptr<std::byte>> reserve_pages(uint64_t bytes) {

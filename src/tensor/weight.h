@@ -52,8 +52,6 @@ class Weight {
   bool turned() const;
   void refresh(Context& ctx);
   const Tensor& values() const;  // none where it does not learn
-  // W^T in F32, for gradients.
-  const Weight& transposed() const;
 
   explicit operator bool() const { return kernel_ != nullptr; }
   int64_t rows() const { return rows_; }

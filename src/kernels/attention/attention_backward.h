@@ -3,10 +3,14 @@
 // v_j:
 //   dp_tj = dy_t.v_j;  ds_tj = p_tj (dp_tj - sum_i p_ti dp_ti) scale;
 //   dq_t = sum_j ds_tj k_j;  dk_j = sum_t ds_tj q_t;  dv_j = sum_t p_tj dy_t.
-// Float and double. Single-threaded, allocates nothing.
+// attention_backward.cpp is the definition, in float and double; of float there are others: |d -
+// ref|
+// <= 1e-5 max |ref|. All sums have one order. Single-threaded, allocates nothing.
 #pragma once
 
 #include <cstdint>
+
+#include "kernels/variants.h"
 
 namespace r1 {
 
@@ -23,5 +27,17 @@ struct AttentionGradient {
 // scratch: 2 n elements.
 template <class T>
 void attention_backward(const AttentionGradient<T>& a, T* scratch);
+
+// scratch: attention_backward_scratch floats.
+using AttentionBackward = void(const AttentionGradient<float>& a, float* scratch);
+
+int64_t attention_backward_scratch(int64_t n, int64_t k_dim, int64_t v_dim);
+
+AttentionBackward attention_backward_avx2, attention_backward_avx512;
+
+inline constexpr Variant<AttentionBackward> kAttentionBackward[] = {
+    {Isa::kRef, attention_backward<float>},
+    {Isa::kAvx2, attention_backward_avx2},
+    {Isa::kAvx512, attention_backward_avx512}};
 
 }  // namespace r1

@@ -85,5 +85,65 @@ TEST(AttentionBackward, ValuesMayBeTheBeginningsOfTheKeys) {
   expect_gradient(k, dk, f);
 }
 
+// Gradients of two heads on one key/value head, wider than a tile, added to what dk and dv hold.
+struct Gradients {
+  std::vector<float> dq, dk, dv;
+};
+
+Gradients gradients(AttentionBackward* run, int64_t n, int64_t k_dim, int64_t v_dim, bool latent) {
+  constexpr int64_t kHeads = 2;
+  const auto values = [&](int64_t dim, uint64_t stream) {
+    std::vector<float> x;
+    for (const double v : normal_values(static_cast<size_t>(n * dim), stream))
+      x.push_back(static_cast<float>(v));
+    return x;
+  };
+  const auto q = values(kHeads * k_dim, 1), k = values(k_dim, 2), v = values(v_dim, 3),
+             dy = values(kHeads * v_dim, 4);
+  Gradients g{values(kHeads * k_dim, 5), values(k_dim, 6), values(v_dim, 7)};
+  std::vector<float> scratch(
+      static_cast<size_t>(std::max(attention_backward_scratch(n, k_dim, v_dim), 2 * n)));
+  run({.n = n,
+       .n_heads = kHeads,
+       .k_dim = k_dim,
+       .v_dim = v_dim,
+       .scale = 0.3f,
+       .q = q.data(),
+       .k = k.data(),
+       .v = latent ? k.data() : v.data(),
+       .dy = dy.data(),
+       .dq = g.dq.data(),
+       .dk = g.dk.data(),
+       .dv = latent ? g.dk.data() : g.dv.data(),
+       .q_stride = kHeads * k_dim,
+       .k_stride = k_dim,
+       .v_stride = latent ? k_dim : v_dim,
+       .y_stride = kHeads * v_dim},
+      scratch.data());
+  return g;
+}
+
+TEST(AttentionBackward, EveryVariantAgreesWithTheReference) {
+  for (const auto& variant : kAttentionBackward) {
+    if (!supported(variant.isa)) continue;
+    for (const auto& [n, k_dim, v_dim, latent] : {std::tuple{1, 4, 3, false},
+                                                  {33, 24, 16, false},
+                                                  {70, 80, 64, true},
+                                                  {300, 17, 5, true}}) {
+      SCOPED_TRACE(testing::Message() << name(variant.isa) << ' ' << n << ' ' << k_dim);
+      const auto got = gradients(variant.run, n, k_dim, v_dim, latent),
+                 want = gradients(attention_backward<float>, n, k_dim, v_dim, latent);
+      const auto expect_near = [](const std::vector<float>& a, const std::vector<float>& b) {
+        float most = 0;
+        for (const float x : b) most = std::max(most, std::fabs(x));
+        for (size_t i = 0; i < b.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-5f * most) << i;
+      };
+      expect_near(got.dq, want.dq);
+      expect_near(got.dk, want.dk);
+      expect_near(got.dv, want.dv);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace r1

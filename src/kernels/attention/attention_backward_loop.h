@@ -1,0 +1,104 @@
+// The gradient of attention in products of small matrices (gemm_loop.h), a tile of queries after
+// another: s = q k^T and dp = dy v^T of all keys a tile sees, the softmax and its gradient row by
+// row, then dq = ds k, dk += ds^T q, dv += p^T dy. `V`: a register of floats that also knows
+// exponentials and masks.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/attention/attention_backward.h"
+#include "kernels/gemm/gemm.h"
+
+namespace r1 {
+
+constexpr int64_t kGradientTile = 32;  // queries
+
+// Floats from one row of a tile to the next: whole registers, and no power of two.
+constexpr int64_t attention_gradient_stride(int64_t n) { return (n + 15) / 16 * 16 + 16; }
+
+template <class V, class Loop, class Step>
+struct AttentionBackwardLoop {
+  using Float = typename V::Float;
+  static constexpr int kLanes = V::kLanes;
+
+  // x [n, dim], rows `stride` apart -> to [dim][to_stride].
+  static void turn(const float* x, int64_t stride, int64_t n, int64_t dim, int64_t to_stride,
+                   float* to) {
+    constexpr int64_t kBlock = 16;
+    for (int64_t i0 = 0; i0 < n; i0 += kBlock) {
+      const int64_t end = std::min(i0 + kBlock, n);
+      for (int64_t d = 0; d < dim; ++d) {
+        for (int64_t i = i0; i < end; ++i) to[d * to_stride + i] = x[i * stride + d];
+      }
+    }
+  }
+
+  // Of a query that sees `n` keys: its products become p, and dp becomes ds; 0 up to `end`.
+  static void soften(float* p, float* dp, int64_t n, int64_t end, float scale) {
+    const auto lanes = [n](int64_t j) {
+      return V::first(static_cast<int>(std::clamp<int64_t>(n - j, 0, kLanes)));
+    };
+    const Float lowest = V::set(-3e38f), factor = V::set(scale);
+    Float most = lowest;
+    for (int64_t j = 0; j < n; j += kLanes)
+      most = V::max(most, V::select(lanes(j), V::load(p + j), lowest));
+    const Float top = V::set(V::largest(most));
+    Float sum = V::zero(), mean = V::zero();
+    for (int64_t j = 0; j < n; j += kLanes) {
+      const auto seen = lanes(j);
+      const Float e =
+          V::select(seen, V::exp(V::mul(V::sub(V::load(p + j), top), factor)), V::zero());
+      V::store(p + j, e);
+      sum = V::add(sum, e);
+      mean = V::fma(e, V::load(dp + j, seen), mean);
+    }
+    const float all = V::total(sum);
+    const Float share = V::set(1 / all), m = V::set(V::total(mean) / all);
+    for (int64_t j = 0; j < n; j += kLanes) {
+      const Float e = V::mul(V::load(p + j), share);
+      V::store(p + j, e);
+      V::store(dp + j, V::mul(V::mul(e, factor), V::sub(V::load(dp + j, lanes(j)), m)));
+    }
+    for (int64_t j = (n + kLanes - 1) / kLanes * kLanes; j < end; j += kLanes) {
+      V::store(p + j, V::zero());
+      V::store(dp + j, V::zero());
+    }
+  }
+
+  static void run(const AttentionGradient<float>& a, float* scratch) {
+    const int64_t stride = attention_gradient_stride(a.n);
+    float* const p = scratch;
+    float* const dp = p + kGradientTile * stride;
+    float* const kt = dp + kGradientTile * stride;  // k^T [k_dim][stride]
+    float* const vt = a.v == a.k ? kt : kt + a.k_dim * stride;
+    turn(a.k, a.k_stride, a.n, a.k_dim, stride, kt);
+    if (vt != kt) turn(a.v, a.v_stride, a.n, a.v_dim, stride, vt);
+    const auto multiply = [](const GemmProduct& product) {
+      Loop::template multiply<Step>(product);
+    };
+    for (int64_t head = 0; head < a.n_heads; ++head) {
+      for (int64_t t = 0; t < a.n; t += kGradientTile) {
+        const int64_t rows = std::min(kGradientTile, a.n - t), seen = t + rows;
+        const GemmOperand q{a.q + t * a.q_stride + head * a.k_dim, a.q_stride, 1};
+        const GemmOperand dy{a.dy + t * a.y_stride + head * a.v_dim, a.y_stride, 1};
+        multiply({rows, seen, a.k_dim, q, {kt, stride, 1}, p, stride, false});
+        multiply({rows, seen, a.v_dim, dy, {vt, stride, 1}, dp, stride, false});
+        for (int64_t i = 0; i < rows; ++i)
+          soften(p + i * stride, dp + i * stride, t + i + 1, seen, a.scale);
+        multiply({rows,
+                  a.k_dim,
+                  seen,
+                  {dp, stride, 1},
+                  {a.k, a.k_stride, 1},
+                  a.dq + t * a.q_stride + head * a.k_dim,
+                  a.q_stride,
+                  false});
+        multiply({seen, a.k_dim, rows, {dp, 1, stride}, q, a.dk, a.k_stride, true});
+        multiply({seen, a.v_dim, rows, {p, 1, stride}, dy, a.dv, a.v_stride, true});
+      }
+    }
+  }
+};
+
+}  // namespace r1
