@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
+#include "train/questions.h"
 #include "train/run.h"
 #include "train/setup.h"
 #include "train/sft.h"
@@ -61,17 +62,7 @@ void tell_end(const Options& o, const Recipe& recipe, const RunResult& result) {
              format_seconds(result.seconds), why);
 }
 
-Result<void> train(const Options& o) {
-  R1_TRY(const Recipe recipe, read_recipe(o));
-  if (recipe.kind == TrainKind::kGrpo) return error("grpo: not yet");
-  R1_TRY(const TrainedModel trained, open_model(recipe));
-  R1_TRY(const TrainingData data, open_data(recipe, trained));
-  SftTrainer trainer(*trained.model, *trained.ctx, *data.train, data.held_out.get(),
-                     {.seed = static_cast<uint64_t>(recipe.run.seed),
-                      .sequences = recipe.batch.sequences,
-                      .tokens = recipe.batch.tokens,
-                      .evaluate = data.n_held_out},
-                     learner_options(recipe));
+Result<void> train_with(const Options& o, const Recipe& recipe, Trainer& trainer) {
   R1_TRY(CheckpointStore checkpoints,
          CheckpointStore::open(
              recipe.run.out,
@@ -82,6 +73,27 @@ Result<void> train(const Options& o) {
   R1_TRY(const RunResult result, run(recipe, trainer, checkpoints, view(o), interrupted));
   tell_end(o, recipe, result);
   return {};
+}
+
+Result<void> train(const Options& o) {
+  R1_TRY(const Recipe recipe, read_recipe(o));
+  R1_TRY(const TrainedModel trained, open_model(recipe));
+  if (recipe.kind == TrainKind::kGrpo) {
+    R1_TRY(const auto questions, TaskQuestions::create(recipe, trained));
+    R1_TRY(const GrpoOptions options, grpo_options(recipe));
+    R1_TRY(const RolloutOptions rollout, rollout_options(recipe, trained));
+    GrpoTrainer trainer(*trained.model, *trained.ctx, *questions, options, rollout,
+                        learner_options(recipe));
+    return train_with(o, recipe, trainer);
+  }
+  R1_TRY(const TrainingData data, open_data(recipe, trained));
+  SftTrainer trainer(*trained.model, *trained.ctx, *data.train, data.held_out.get(),
+                     {.seed = static_cast<uint64_t>(recipe.run.seed),
+                      .sequences = recipe.batch.sequences,
+                      .tokens = recipe.batch.tokens,
+                      .evaluate = data.n_held_out},
+                     learner_options(recipe));
+  return train_with(o, recipe, trainer);
 }
 
 }  // namespace

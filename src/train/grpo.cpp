@@ -85,16 +85,21 @@ GrpoTrainer::GrpoTrainer(const Model& model, Context& ctx, const Questions& ques
 Result<StepReport> GrpoTrainer::step(int64_t step) {
   StepReport report;
   Clock clock;
+  int64_t learned_tokens = 0;
   const bool fresh = next_ >= n_minibatches();
   if (fresh) R1_DO(draw(step, report));
   if (next_ < n_minibatches()) {
+    for (const size_t i : minibatch(next_)) learned_tokens += std::ssize(lessons_[i].rollout.logp);
     if (auto learned = learn(report, fresh); !learned) {
+      learner_.drop_gradients();
       return std::move(learned).error().in(
           fmt::format("rollout {}, minibatch {} of {}", rollouts_, next_ + 1, n_minibatches()));
     }
     ++next_;
   }
-  put(report, "step_seconds", clock.lap());
+  const double seconds = clock.lap();
+  put(report, "tokens_per_second", share(learned_tokens, seconds));
+  put(report, "step_seconds", seconds);
   return report;
 }
 

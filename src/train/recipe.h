@@ -84,6 +84,25 @@ struct EvaluateRecipe {
   int64_t every = 0;
 };
 
+struct GrpoRecipe {
+  std::vector<std::string> tasks = {"countdown3"};
+  std::string instruction = "{}";
+  std::vector<std::string> rewards = {"accuracy"};
+  std::string language = "en";
+  int64_t prompts = 32, group = 16, minibatches = 1, epochs = 1;
+  std::string objective = "grpo";
+  double clip_low = -1, clip_high = -1, kl = -1;
+  int64_t reference_every = 0;
+  int64_t resample_rounds = 0;
+  int64_t max_tokens = 256;
+  double temperature = 1;
+  int64_t overlong_buffer = 0;
+  double overlong_weight = 1;
+  int64_t max_running = 512;
+  int64_t evaluate_questions = 0, evaluate_samples = 16;
+  int64_t samples = 2;
+};
+
 struct Recipe {
   TrainKind kind = TrainKind::kPretrain;
   RunRecipe run;
@@ -94,6 +113,7 @@ struct Recipe {
   ScheduleRecipe schedule;
   CheckpointRecipe checkpoint;
   EvaluateRecipe evaluate;
+  GrpoRecipe grpo;
   TraceMix traces;  // of data.generator = "countdown"
 };
 
