@@ -30,6 +30,16 @@ class Descriptor {
   int fd_;
 };
 
+Result<void> write_all(int fd, const std::string& path, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_error("write", path);
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
@@ -96,13 +106,8 @@ AtomicFile::~AtomicFile() {
 
 Result<void> AtomicFile::write(std::span<const std::byte> bytes) {
   R1_CHECK(fd_ >= 0);
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return system_error("write", path_);
-    bytes = bytes.subspan(static_cast<size_t>(n));
-    size_ += static_cast<uint64_t>(n);
-  }
+  R1_DO(write_all(fd_, path_, bytes));
+  size_ += bytes.size();
   return {};
 }
 
@@ -121,6 +126,24 @@ Result<void> AtomicFile::commit() {
       ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.get() >= 0) ::fsync(folder.get());
   return {};
+}
+
+AppendFile::AppendFile(AppendFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
+
+AppendFile::~AppendFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<AppendFile> AppendFile::open(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (fd < 0) return system_error("open", path);
+  return AppendFile(path, fd);
+}
+
+Result<void> AppendFile::append(std::string_view bytes) {
+  R1_CHECK(fd_ >= 0);
+  return write_all(fd_, path_, std::as_bytes(std::span(bytes.data(), bytes.size())));
 }
 
 Result<std::string> read_file(const std::string& path, uint64_t limit) {

@@ -56,6 +56,24 @@ class AtomicFile {
   uint64_t size_ = 0;
 };
 
+// Grows a file by records: what append() returned from is in the file, whatever then happens to the
+// process. A kill within append() can leave a part of that record, for readers to drop.
+class AppendFile {
+ public:
+  static Result<AppendFile> open(const std::string& path);  // made if it does not exist
+  AppendFile(AppendFile&& other) noexcept;
+  AppendFile& operator=(AppendFile&&) = delete;
+  ~AppendFile();
+
+  Result<void> append(std::string_view bytes);
+
+ private:
+  AppendFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+
+  std::string path_;
+  int fd_ = -1;
+};
+
 // The whole file; refuses one larger than `limit` bytes.
 Result<std::string> read_file(const std::string& path, uint64_t limit);
 Result<void> write_file(const std::string& path, std::string_view text);

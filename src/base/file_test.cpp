@@ -44,6 +44,17 @@ TEST_F(FileTest, ErrorsNameTheFileAndTheLimit) {
   EXPECT_FALSE(AtomicFile::create(path("no/such/folder/file")));
 }
 
+TEST_F(FileTest, GrowsByRecords) {
+  for (const std::string_view record : {"one\n", "two\n"}) {
+    auto file = AppendFile::open(path("log"));
+    ASSERT_TRUE(file);
+    ASSERT_TRUE(file->append(record));
+    ASSERT_TRUE(file->append(record));
+  }
+  EXPECT_EQ(*read_file(path("log"), 100), "one\none\ntwo\ntwo\n");
+  EXPECT_FALSE(AppendFile::open(path("log/below")));
+}
+
 TEST_F(FileTest, MapsWhatWasWritten) {
   ASSERT_TRUE(write_file(path("m"), "mapped"));
   auto file = MappedFile::open(path("m"));

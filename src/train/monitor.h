@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -54,6 +55,8 @@ class Monitor {
     // is added, each file whole or not at all; at 0 they begin anew.
     int64_t resume_step = 0;
     int64_t max_length = 0;  // tokens an answer may have; 0: unknown
+    // For the report: "seed" -> "1", "model" -> its path and hash, "machine" -> ...
+    std::vector<std::pair<std::string, std::string>> environment = {};
     View view = View::kPlain;
     std::function<int()> width = {};  // columns of the terminal, asked at every redraw; none: 80
     std::function<void(std::string_view)> print;  // gets the view's bytes; none: nothing is shown
@@ -63,8 +66,9 @@ class Monitor {
   static Result<std::unique_ptr<Monitor>> open(Options options);
   ~Monitor();
 
-  // Steps come in ascending order, each once; an evaluation or a sample of step s may come before
-  // or after step s, never after step s + 1. Every call has reached the files when it returns.
+  // Steps come in ascending order, each once; an evaluation or a sample of step s comes before
+  // step s + 1. Every call has reached the files when it returns. An evaluation that the files
+  // have from before an interruption is not written again.
   Result<void> step(const Metrics& metrics);
   Result<void> evaluation(const Evaluation& evaluation);
   Result<void> sample(const RunSample& sample);
