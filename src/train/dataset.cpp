@@ -171,6 +171,18 @@ class Conversation {
   size_t done_ = 0;  // bytes of it
 };
 
+// A question and its answer, under the names that the options give.
+Result<Json> as_messages(const Json& line, const DatasetOptions& o) {
+  Json messages = Json::array();
+  for (const auto& [field, role] :
+       {std::pair(&o.prompt_field, "user"), std::pair(&o.answer_field, "assistant")}) {
+    if (!line.contains(*field) || !line[*field].is_string())
+      return error("no text {}", shown(*field));
+    messages.push_back({{"role", role}, {"content", line[*field]}});
+  }
+  return Json{{"messages", std::move(messages)}};
+}
+
 Result<void> from_messages(const Json& line, const DatasetOptions& o, Example& e) {
   const Json& messages = line["messages"];
   if (!messages.is_array() || messages.empty())
@@ -318,7 +330,10 @@ class Part final : public Dataset {
 }  // namespace
 
 Result<Example> parse_example(std::string_view line, uint64_t key, const DatasetOptions& options) {
-  R1_TRY(const Json json, parse_line(line));
+  R1_TRY(Json json, parse_line(line));
+  if (!options.prompt_field.empty()) {
+    R1_TRY(json, as_messages(json, options));
+  }
   int kinds = 0;
   for (const char* kind : {"messages", "text", "ids"}) kinds += json.contains(kind);
   if (kinds != 1)

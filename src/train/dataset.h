@@ -38,6 +38,8 @@ struct DatasetOptions {
   const Tokenizer* tokenizer = nullptr;         // outlives the dataset; null: {"ids"} alone
   const ChatTemplate* chat_template = nullptr;  // may be null: no {"messages"} then
   Turns turns = Turns::kAssistant;
+  std::string prompt_field = {},
+              answer_field = {};  // names of a line's fields; none: no such lines
   int64_t max_tokens = 2048;
   TooLong too_long = TooLong::kRefuse;
   bool parse_special = false;  // of {"text"}: text that spells a control token becomes it
@@ -52,6 +54,7 @@ struct DatasetOptions {
 //                        what was said and the token that ends it are wanted. "tools" may stand
 //                        beside. Refused: a template that leaves out a thought, or changes a turn
 //                        when another follows.
+//   {PROMPT: ..., ANSWER: ...}  by the fields' names of the options: one message of each
 // Errors say what was wrong; the caller adds where.
 Result<Example> parse_example(std::string_view line, uint64_t key, const DatasetOptions& options);
 

@@ -261,6 +261,8 @@ Result<void> check(const Recipe& r) {
   for (const OptimizerGroup& group : r.optimizer.groups) {
     if (group.match.empty()) return error("{}.match: names no parameters", kGroups);
   }
+  if (r.data.prompt_field.empty() != r.data.answer_field.empty())
+    return error("data.prompt_field and data.answer_field: both or neither");
   if (r.kind == TrainKind::kGrpo) return {};
   if (r.data.train.empty() == r.data.generator.empty())
     return error("one of data.train and data.generator must say what is learned");

@@ -44,6 +44,7 @@ struct DataRecipe {
   std::string turns = "assistant";
   int64_t max_tokens = 2048;
   std::string too_long = "refuse";
+  std::string prompt_field, answer_field;
   std::string chat_template;
   bool parse_special = false;
 };

@@ -88,6 +88,12 @@ constexpr RecipeKey kKeys[] = {
      .doc = "an example above max_tokens: an error, left out, its beginning, or a stretch drawn "
             "anew each epoch; counted",
      .choices = "refuse|drop|cut|window"},
+    {.name = "data.prompt_field",
+     .field = at<&Recipe::data, &DataRecipe::prompt_field>,
+     .doc = "with data.answer_field: lines hold a question and its answer under these names"},
+    {.name = "data.answer_field",
+     .field = at<&Recipe::data, &DataRecipe::answer_field>,
+     .doc = "what the assistant says to it"},
     {.name = "data.chat_template",
      .field = at<&Recipe::data, &DataRecipe::chat_template>,
      .doc = "a Jinja file instead of the model's own template"},

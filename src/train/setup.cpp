@@ -122,6 +122,8 @@ Result<TrainingData> open_data(const Recipe& recipe, const TrainedModel& trained
       .tokenizer = trained.tokenizer ? &*trained.tokenizer : nullptr,
       .chat_template = trained.chat_template ? &*trained.chat_template : nullptr,
       .turns = turns(recipe),
+      .prompt_field = recipe.data.prompt_field,
+      .answer_field = recipe.data.answer_field,
       .max_tokens = recipe.data.max_tokens,
       .too_long = too_long(recipe),
       .parse_special = recipe.data.parse_special,
