@@ -1,4 +1,6 @@
 // r1 train KIND RECIPE: a model learns, as a recipe says.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
@@ -9,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
+#include "train/plan.h"
 #include "train/questions.h"
 #include "train/run.h"
 #include "train/setup.h"
@@ -18,10 +21,8 @@ namespace r1 {
 
 const char* const train_examples =
     "Examples:\n"
-    "  r1 train pretrain recipes/pretrain-tiny.toml                 the same command goes on after "
-    "a "
-    "stop\n"
-    "  r1 train sft recipes/sft-smollm2.toml --dry-run              what it would do, and cost\n"
+    "  r1 train pretrain recipes/pretrain-tiny.toml       the same command goes on after a stop\n"
+    "  r1 train sft recipes/sft-smollm2.toml --dry-run    what it would do, and cost\n"
     "  r1 train sft recipe.toml --set optimizer.lr=1e-5 --set run.out=runs/slow\n"
     "\n"
     "docs/train.md lists a recipe's keys.\n";
@@ -29,24 +30,31 @@ const char* const train_examples =
 namespace {
 
 constexpr uint64_t kRecipeLimit = 1 << 20;  // bytes
+constexpr int64_t kExamplesRead = 1000;     // by --dry-run
 
 struct Options {
   std::string kind, recipe;
   std::vector<std::string> set;
-  bool dry_run = false;
+  bool dry_run = false, keys = false;
 };
 
 Result<Recipe> read_recipe(const Options& o) {
   const auto kind = find_train_kind(o.kind);
-  if (!kind) return error("{}: pretrain, sft or grpo expected", o.kind);
+  if (!kind || o.recipe.empty())
+    return error("pretrain, sft or grpo and a recipe expected; r1 train --help shows examples");
   R1_TRY(const std::string text, read_file(o.recipe, kRecipeLimit));
   return parse_recipe(text, o.recipe, *kind, o.set);
 }
 
-Monitor::Options view(const Options& o) {
+Monitor::Options view(const Options& o, const Recipe& recipe) {
   Monitor::Options view;
   view.title = fmt::format("{} {}", o.kind, o.recipe);
-  view.view = View::kPlain;
+  view.environment = {
+      {"seed", std::to_string(recipe.run.seed)},
+      {"model", recipe.model.path.empty() ? recipe.model.config : recipe.model.path}};
+  if (recipe.kind == TrainKind::kGrpo) view.max_length = recipe.grpo.max_tokens;
+  view.view = terminal(STDOUT_FILENO).styled ? View::kLive : View::kPlain;
+  view.width = [] { return terminal(STDOUT_FILENO).width; };
   view.print = [](std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
@@ -62,6 +70,65 @@ void tell_end(const Options& o, const Recipe& recipe, const RunResult& result) {
              format_seconds(result.seconds), why);
 }
 
+void print_data(const DataSummary& s) {
+  const auto n = static_cast<double>(std::max<int64_t>(1, s.read - s.dropped));
+  fmt::print(
+      "data      {}; of {} read: {:.0f} tokens an example, at most {}, {:.0f} % of them wanted",
+      s.size > 0 ? fmt::format("{} examples", s.size) : "examples without end", s.read,
+      static_cast<double>(s.tokens) / n, s.longest,
+      100 * static_cast<double>(s.wanted) / std::max(1.0, static_cast<double>(s.tokens)));
+  if (s.dropped > 0) fmt::print(", {} too long and left out", s.dropped);
+  if (s.cut > 0) fmt::print(", {} too long and cut", s.cut);
+  fmt::print("\n");
+  if (s.without_end > 0) {
+    fmt::print(
+        "warning   {} of {} teach no token that ends a turn: the model would not learn to stop\n",
+        s.without_end, s.read - s.dropped);
+  }
+}
+
+void print_steps(const Recipe& r, const PlanCost& cost, int64_t n_examples, bool evaluates) {
+  const double seconds = forecast_seconds(r, cost, evaluates);
+  fmt::print("steps     {}", r.run.steps > 0 ? fmt::format("{}", r.run.steps)
+                                             : fmt::format("until {} min", r.run.minutes));
+  if (r.kind == TrainKind::kGrpo) {
+    fmt::print(" of {} questions × {} answers in {} minibatches", r.grpo.prompts, r.grpo.group,
+               r.grpo.minibatches);
+  } else {
+    fmt::print(" of {} sequences, {:.0f} tokens in the first", r.batch.sequences, cost.tokens);
+  }
+  if (n_examples > 0) {
+    fmt::print(", {:.2f} epochs", static_cast<double>(r.run.steps * r.batch.sequences) /
+                                      static_cast<double>(n_examples));
+  }
+  fmt::print("\ntime      {} a step", format_seconds(cost.step_seconds));
+  if (evaluates) fmt::print(", {} an evaluation", format_seconds(cost.evaluation_seconds));
+  fmt::print(": about {}\n", format_seconds(seconds));
+}
+
+void print_cost(const Recipe& r, const PlanCost& cost) {
+  const uint64_t rest = cost.peak - std::min(cost.peak, cost.model + cost.state);
+  fmt::print(
+      "memory    {}: weights {}, gradients and moments {}, activations, keys and values {}\n",
+      format_bytes(cost.peak), format_bytes(cost.model), format_bytes(cost.state),
+      format_bytes(rest));
+  const auto kept = static_cast<uint64_t>(r.checkpoint.keep_last + r.checkpoint.keep_best);
+  fmt::print("disk      {} a checkpoint, at most {} of them kept\n", format_bytes(cost.checkpoint),
+             kept);
+  fmt::print(
+      "files     {}/: recipe.toml, metrics.jsonl, events.out.tfevents.r1, samples.jsonl, "
+      "step-N/, report.html\n",
+      printable(r.run.out));
+}
+
+// Nothing is written.
+Result<void> dry_run(const Recipe& recipe, Trainer& trainer, uint64_t model, int64_t n_examples) {
+  R1_TRY(const PlanCost cost, measure(trainer, model));
+  print_steps(recipe, cost, n_examples, trainer.evaluates());
+  print_cost(recipe, cost);
+  return {};
+}
+
 Result<void> train_with(const Options& o, const Recipe& recipe, Trainer& trainer) {
   R1_TRY(CheckpointStore checkpoints,
          CheckpointStore::open(
@@ -70,29 +137,43 @@ Result<void> train_with(const Options& o, const Recipe& recipe, Trainer& trainer
              [](const std::string& line) { fmt::print(stderr, "r1: {}\n", printable(line)); }));
   R1_DO(write_file(recipe.run.out + "/recipe.toml", to_toml(recipe)));
   const InterruptGuard guard(InterruptGuard::kTerminateToo);
-  R1_TRY(const RunResult result, run(recipe, trainer, checkpoints, view(o), interrupted));
+  R1_TRY(const RunResult result, run(recipe, trainer, checkpoints, view(o, recipe), interrupted));
   tell_end(o, recipe, result);
   return {};
 }
 
 Result<void> train(const Options& o) {
+  if (o.keys) {
+    fmt::print("{}", recipe_keys_markdown());
+    return {};
+  }
   R1_TRY(const Recipe recipe, read_recipe(o));
   R1_TRY(const TrainedModel trained, open_model(recipe));
+  R1_DO(check_memory(recipe, *trained.model));
+  const uint64_t loaded = resident_bytes();
   if (recipe.kind == TrainKind::kGrpo) {
     R1_TRY(const auto questions, TaskQuestions::create(recipe, trained));
     R1_TRY(const GrpoOptions options, grpo_options(recipe));
     R1_TRY(const RolloutOptions rollout, rollout_options(recipe, trained));
     GrpoTrainer trainer(*trained.model, *trained.ctx, *questions, options, rollout,
                         learner_options(recipe));
+    if (o.dry_run) return dry_run(recipe, trainer, loaded, 0);
     return train_with(o, recipe, trainer);
   }
   R1_TRY(const TrainingData data, open_data(recipe, trained));
+  if (o.dry_run) {
+    R1_TRY(const DataSummary summary,
+           summarize(*data.train, trained.tokenizer ? &*trained.tokenizer : nullptr,
+                     static_cast<uint64_t>(recipe.run.seed), kExamplesRead));
+    print_data(summary);
+  }
   SftTrainer trainer(*trained.model, *trained.ctx, *data.train, data.held_out.get(),
                      {.seed = static_cast<uint64_t>(recipe.run.seed),
                       .sequences = recipe.batch.sequences,
                       .tokens = recipe.batch.tokens,
                       .evaluate = data.n_held_out},
                      learner_options(recipe));
+  if (o.dry_run) return dry_run(recipe, trainer, loaded, data.train->size());
   return train_with(o, recipe, trainer);
 }
 
@@ -100,13 +181,14 @@ Result<void> train(const Options& o) {
 
 Run declare_train(CLI::App& app) {
   const auto o = std::make_shared<Options>();
-  app.add_option("KIND", o->kind, "pretrain, sft or grpo")->required()->type_name("");
-  app.add_option("RECIPE", o->recipe, "a TOML file")->required()->type_name("");
+  app.add_option("KIND", o->kind, "pretrain, sft or grpo")->type_name("");
+  app.add_option("RECIPE", o->recipe, "a TOML file")->type_name("");
   app.add_option("--set", o->set, "section.key=value instead of the recipe's; may be repeated")
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("--dry-run", o->dry_run, "checks everything, and prints the plan and what it costs");
+  app.add_flag("--keys", o->keys, "prints every key of a recipe, as Markdown");
   return [o] { return train(*o); };
 }
 

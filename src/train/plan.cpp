@@ -1,0 +1,113 @@
+#include "train/plan.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include "base/units.h"
+#include "infer/memory.h"
+#include "model/model.h"
+#include "train/setup.h"
+
+namespace r1 {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+uint64_t resident_bytes() {
+  long total = 0, resident = 0;
+  std::FILE* file = std::fopen("/proc/self/statm", "r");
+  if (!file) return 0;
+  const int n = std::fscanf(file, "%ld %ld", &total, &resident);
+  std::fclose(file);
+  return n == 2 ? static_cast<uint64_t>(resident) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE))
+                : 0;
+}
+
+uint64_t peak_resident_bytes() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+Result<DataSummary> summarize(const Dataset& data, const Tokenizer* tokenizer, uint64_t seed,
+                              int64_t most) {
+  DataSummary s;
+  s.size = data.size();
+  s.read = s.size > 0 ? std::min(most, s.size) : most;
+  for (int64_t i = 0; i < s.read; ++i) {
+    R1_TRY(const Example e, data.example(s.size > 0 ? shuffled(seed, 0, s.size, i) : i, 0));
+    s.cut += e.cut && !e.empty();
+    s.dropped += e.empty();
+    if (e.empty()) continue;
+    s.tokens += std::ssize(e.ids);
+    s.longest = std::max(s.longest, std::ssize(e.ids));
+    bool ends = !tokenizer;
+    for (size_t j = 0; j < e.ids.size(); ++j) {
+      if (!e.wanted[j]) continue;
+      ++s.wanted;
+      ends = ends || std::ranges::count(tokenizer->end_ids(), e.ids[j]) > 0;
+    }
+    s.without_end += !ends;
+  }
+  return s;
+}
+
+Result<PlanCost> measure(Trainer& trainer, uint64_t model) {
+  PlanCost cost;
+  cost.model = model;
+  const uint64_t made = resident_bytes();
+  cost.state = made - std::min(made, model);
+  auto start = Clock::now();
+  R1_TRY(const StepReport report, trainer.step(1));
+  cost.step_seconds = seconds_since(start);
+  for (const auto& [name, value] : report.metrics.values) {
+    if (name == "tokens") cost.tokens = value;
+  }
+  if (trainer.evaluates()) {
+    start = Clock::now();
+    R1_TRY(const EvaluationReport evaluation, trainer.evaluate(1));
+    cost.evaluation_seconds = seconds_since(start);
+  }
+  const SavedState state = trainer.state();
+  for (const TensorInfo& t : state.tensors) cost.checkpoint += t.bytes.size();
+  cost.peak = peak_resident_bytes();
+  return cost;
+}
+
+double forecast_seconds(const Recipe& recipe, const PlanCost& cost, bool evaluates) {
+  const auto steps = static_cast<double>(recipe.run.steps);
+  const int64_t every = recipe.evaluate.every;
+  const auto evaluations =
+      static_cast<double>(evaluates ? 2 + (every > 0 ? (recipe.run.steps - 1) / every : 0) : 0);
+  const double seconds = steps * cost.step_seconds + evaluations * cost.evaluation_seconds;
+  const double limit = recipe.run.minutes * 60;
+  if (recipe.run.steps == 0) return limit;
+  return limit > 0 ? std::min(limit, seconds) : seconds;
+}
+
+Result<void> check_memory(const Recipe& recipe, const Model& model) {
+  const Learner::Options options = learner_options(recipe);
+  uint64_t needed = 0;
+  for (const ModelParameter& p : model.parameters()) {
+    if (p.by_gradient && !options.tuning(p).frozen)
+      needed += 3 * sizeof(float) * static_cast<uint64_t>(p.values.size());
+  }
+  R1_TRY(const uint64_t free, available_memory());
+  if (needed < free) return {};
+  return error(
+      "gradients and moments need {}, and {} are free: freeze parameters (optimizer.group.frozen), "
+      "or take a smaller model",
+      format_bytes(needed), format_bytes(free));
+}
+
+}  // namespace r1
