@@ -95,7 +95,7 @@ void print_steps(const Recipe& r, const PlanCost& cost, int64_t n_examples, bool
     fmt::print(" of {} questions × {} answers in {} minibatches", r.grpo.prompts, r.grpo.group,
                r.grpo.minibatches);
   } else {
-    fmt::print(" of {} sequences, {:.0f} tokens in the first", r.batch.sequences, cost.tokens);
+    fmt::print(" of {} sequences, some {:.0f} tokens", r.batch.sequences, cost.tokens);
   }
   if (n_examples > 0) {
     fmt::print(", {:.2f} epochs", static_cast<double>(r.run.steps * r.batch.sequences) /

@@ -42,7 +42,7 @@ Result<void> from_ids(const Json& list, Example& e) {
   if (!list.is_array()) return error("\"ids\": a list of token ids expected");
   for (const Json& id : list) {
     if (!id.is_number_integer() || id < 0 || id > INT32_MAX)
-      return error("\"ids\": {} is no token id", shown(id.dump()));
+      return error("\"ids\": {} is no token id", id.is_number() ? id.dump() : shown(id.dump()));
     e.ids.push_back(id.get<int32_t>());
   }
   e.wanted.assign(e.ids.size(), true);
@@ -126,17 +126,16 @@ class Conversation {
     if (i == 0) return error("\"messages\": the assistant speaks first");
     R1_TRY(const std::string before, rendered(i, true));
     R1_TRY(const std::string after, rendered(i + 1, false));
-    const std::string_view thought = thought_of(messages_[i]);
-    if (after.find(thought) == after.npos) {
+    // The prompt may open a thought that the turn repeats; where they part, the turn begins.
+    const auto begin =
+        static_cast<size_t>(std::ranges::mismatch(before, after).in2 - after.begin());
+    if (after.find(thought_of(messages_[i]), begin) == after.npos) {
       return error(
           "the chat template leaves out the thought of message {}: \"data.chat_template\" names "
           "one "
           "that keeps it",
           i);
     }
-    // The prompt may open a thought that the turn repeats; where they part, the turn begins.
-    const size_t begin =
-        static_cast<size_t>(std::ranges::mismatch(before, after).in2 - after.begin());
     const std::string_view rest = trimmed(std::string_view(before).substr(begin));
     const bool joins = begin >= done_ && (rest.empty() || rest.starts_with("<think>"));
     if (!whole_.starts_with(after) || !joins) {

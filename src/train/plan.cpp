@@ -17,6 +17,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Of steps measured: until one of these is reached. Steps differ in the lengths of their sequences,
+// and memory grows until the largest has been seen.
+constexpr double kSeconds = 5;
+constexpr int64_t kSteps = 40;
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -67,15 +72,19 @@ Result<PlanCost> measure(Trainer& trainer, uint64_t model) {
   cost.model = model;
   const uint64_t made = resident_bytes();
   cost.state = made - std::min(made, model);
-  auto start = Clock::now();
-  R1_TRY(const StepReport report, trainer.step(1));
-  cost.step_seconds = seconds_since(start);
-  for (const auto& [name, value] : report.metrics.values) {
-    if (name == "tokens") cost.tokens = value;
-  }
+  const auto begin = Clock::now();
+  do {
+    const auto start = Clock::now();
+    R1_TRY(const StepReport report, trainer.step(++cost.steps));
+    cost.step_seconds = seconds_since(start);
+    for (const auto& [name, value] : report.metrics.values) {
+      if (name == "tokens") cost.tokens = value;
+    }
+  } while (seconds_since(begin) < kSeconds && cost.steps < kSteps);
+  if (cost.steps > 1) cost.step_seconds = seconds_since(begin) / static_cast<double>(cost.steps);
   if (trainer.evaluates()) {
-    start = Clock::now();
-    R1_TRY(const EvaluationReport evaluation, trainer.evaluate(1));
+    const auto start = Clock::now();
+    R1_TRY(const EvaluationReport evaluation, trainer.evaluate(cost.steps));
     cost.evaluation_seconds = seconds_since(start);
   }
   const SavedState state = trainer.state();

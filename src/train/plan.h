@@ -1,5 +1,5 @@
-// What a run would do and cost, before it does it: the data read through, and one real step
-// measured. `r1 train --dry-run` prints it.
+// What a run would do and cost, before it does it: the data read through, and some real
+// steps measured. `r1 train --dry-run` prints it.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,8 @@ Result<DataSummary> summarize(const Dataset& data, const Tokenizer* tokenizer, u
 
 struct PlanCost {
   double step_seconds = 0, evaluation_seconds = 0;
-  double tokens = 0;  // learned from in the step
+  int64_t steps = 0;  // measured
+  double tokens = 0;  // of the last one
   // Bytes: the model as loaded; its gradients and moments, and what the trainer keeps beside; the
   // peak of this process, which has done what a run does. The rest of it is activations, keys and
   // values, and the files' mapped pages.
@@ -39,8 +40,9 @@ struct PlanCost {
 uint64_t resident_bytes();
 uint64_t peak_resident_bytes();  // of this process so far
 
-// Makes one step and, where the trainer evaluates, one evaluation. The trainer's weights have then
-// changed: it is of no more use. `model`: resident_bytes() before the trainer was made.
+// Makes steps for some seconds, at least one, and, where the trainer evaluates, one evaluation. The
+// trainer's weights have then changed: it is of no more use. `model`: resident_bytes() before the
+// trainer was made.
 Result<PlanCost> measure(Trainer& trainer, uint64_t model);
 
 // Seconds of a whole run; 0 steps: unknown, its minutes alone.

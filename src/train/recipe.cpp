@@ -28,7 +28,7 @@ Error unknown_key(std::string_view name) {
   if (meant.empty()) {  // the right key of the wrong section
     const std::string_view last = name.substr(name.rfind('.') + 1);
     for (const RecipeKey& key : recipe_keys()) {
-      if (key.name.substr(key.name.rfind('.') + 1) == last) meant = key.name;
+      if (meant.empty() && key.name.substr(key.name.rfind('.') + 1) == last) meant = key.name;
     }
   }
   if (!meant.empty()) return error("{}: no such key; did you mean {}?", name, meant);
