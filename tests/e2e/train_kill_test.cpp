@@ -47,14 +47,14 @@ class TrainKill : public testing::Test {
   }
 
   std::vector<std::string> command(const std::string& out) const {
-    return {"train", "pretrain", folder_ / "recipe.toml", "--set", "run.out=" + (folder_ / out)};
+    return {"train", kind_, folder_ / "recipe.toml", "--set", "run.out=" + (folder_ / out)};
   }
   // Every tensor that training made, as bytes.
   std::string result(const std::string& out) const {
     std::string all;
     for (const char* name : {"model", "adamw_m", "adamw_v"}) {
       const std::string path =
-          folder_ / (out + "/step-" + std::to_string(kSteps) + "/" + name + ".safetensors");
+          folder_ / (out + "/step-" + std::to_string(steps_) + "/" + name + ".safetensors");
       std::ifstream file(path, std::ios::binary);
       EXPECT_TRUE(file) << path;
       all.append(std::istreambuf_iterator<char>(file), {});
@@ -90,6 +90,8 @@ class TrainKill : public testing::Test {
   }
 
   TemporaryFolder folder_;
+  std::string kind_ = "pretrain";
+  int steps_ = kSteps;
 };
 
 TEST_F(TrainKill, AKilledRunEndsWithTheSameBits) {
@@ -114,6 +116,26 @@ TEST_F(TrainKill, AKilledRunEndsWithTheSameBits) {
     fs::remove_all(folder_ / out);
   }
   std::printf("%d kills, %d runs to the end, seed %u: the same bits\n", kills, round, seed);
+}
+
+// Rollouts that are half learned from, and the reference, go on too.
+TEST_F(TrainKill, AKilledRunOfReinforcementEndsWithTheSameBits) {
+  kind_ = "grpo";
+  steps_ = 14;
+  std::ofstream(folder_ / "recipe.toml")
+      << "[run]\nsteps = " << steps_ << "\nthreads = 1\n[model]\nconfig = \"" << R1_SOURCE
+      << "/models/r1-nano\"\n[grpo]\nprompts = 4\ngroup = 4\nmax_tokens = 12\nminibatches = 2\n"
+         "epochs = 2\nreference_every = 5\nrewards = [\"accuracy\", \"0.1 language\"]\n"
+         "evaluate_questions = 2\nevaluate_samples = 2\n[checkpoint]\nevery = 1\n";
+  const auto start = Clock::now();
+  const Finished undisturbed = run_r1(command("undisturbed"));
+  ASSERT_EQ(undisturbed.code, 0) << undisturbed.err;
+  const Milliseconds whole = Clock::now() - start;
+  int lives = 1;
+  for (int i = 0; i < 6 && killed_after("killed", whole * 0.4); ++i) ++lives;
+  ASSERT_EQ(run_r1(command("killed")).code, 0);
+  EXPECT_GT(lives, 1);
+  EXPECT_EQ(result("killed"), result("undisturbed"));
 }
 
 TEST_F(TrainKill, ADamagedCheckpointCostsOnlyItsSteps) {
