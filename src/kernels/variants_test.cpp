@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "kernels/adamw/adamw.h"
 #include "kernels/attention/attention.h"
 #include "kernels/attention/attention_backward.h"
 #include "kernels/elementwise/elementwise.h"
@@ -11,8 +12,11 @@
 #include "kernels/logits/logits.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm/norm.h"
+#include "kernels/norm/norm_backward.h"
 #include "kernels/rope/rope.h"
+#include "kernels/softmax/log_probability.h"
 #include "kernels/swiglu/swiglu.h"
+#include "kernels/swiglu/swiglu_backward.h"
 
 namespace r1 {
 namespace {
@@ -38,6 +42,7 @@ TEST(Variants, EveryTableBeginsWithTheReferenceAndTheLogSaysWhichRan) {
     }
     say(op, variants);
   };
+  check("adamw", kAdamW);
   check("add", kAdd);
   check("attention", kAttention);
   check("attention_backward", kAttentionBackward);
@@ -46,9 +51,14 @@ TEST(Variants, EveryTableBeginsWithTheReferenceAndTheLogSaysWhichRan) {
   check("kv_store", kKvStore);
   check("block_max", kBlockMax);
   check("sum_exp", kSumExp);
+  check("log_probability", kLogProbability);
+  check("log_probability_backward", kLogProbabilityBackward);
   check("rms_norm", kRmsNorm);
+  check("rms_norm_backward", kRmsNormBackward);
+  check("rms_norm_weight_backward", kRmsNormWeightBackward);
   check("rope", kRope);
   check("swiglu", kSwiGlu);
+  check("swiglu_backward", kSwigluBackward);
   for (const MatmulKernel& kernel : matmul_kernels()) {
     say(kernel.name.substr(0, kernel.name.rfind('/')), kernel.isa);
   }

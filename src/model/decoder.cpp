@@ -1,6 +1,7 @@
 #include "model/decoder.h"
 
 #include "model/layers/rope.h"
+#include "tensor/tape.h"
 
 namespace r1 {
 
@@ -87,7 +88,9 @@ Tensor Decoder::forward(Context& ctx, const Batch& batch, KvPages& kv, const Tra
   Tensor h = embedded(ctx, batch.tokens);  // [T, dim]
   for (int layer = 0; layer < c.n_layers; ++layer) {
     if (trace.hidden) trace.hidden->push_back(h);
-    h = block(ctx, h, {kv, layer, batch.parts, rope}, trace);
+    h = recomputed(ctx, h, [&, rope, layer](const Tensor& x, bool again) {
+      return block(ctx, x, {kv, layer, batch.parts, rope}, again ? Trace{} : trace);
+    });
   }
   if (trace.hidden || trace.last) {
     const Tensor last = rms_norm(ctx, h, norm_, c.norm_eps);

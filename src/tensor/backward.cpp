@@ -19,7 +19,7 @@ Tensor like(Context& ctx, const Tensor& x) { return ctx.tensor(x.rows(), x.cols(
 
 Tensor zeros(Context& ctx, int64_t rows, int64_t cols) {
   Tensor x = ctx.tensor(rows, cols);
-  std::fill(x.data(), x.data() + x.size(), 0.0f);
+  fill_zeros(ctx, x);
   return x;
 }
 
@@ -33,6 +33,12 @@ void add_columns(Context& ctx, const Tensor& x, float* to) {
 }
 
 }  // namespace
+
+void fill_zeros(Context& ctx, const Tensor& x) {
+  ctx.parallel(x.size(), kWork, [&](int64_t begin, int64_t end) {
+    std::fill(x.data() + begin, x.data() + end, 0.0f);
+  });
+}
 
 void LinearGradient::by_x(std::vector<GemmProduct>& to, float* dx, int64_t dx_stride,
                           bool add) const {
@@ -85,10 +91,11 @@ void add_rows(Context& ctx, const Tensor& x, std::span<const int32_t> index, flo
 
 SwigluGradient swiglu_gradient(Context& ctx, const Tensor& gate, const Tensor& up,
                                const Tensor& dy) {
+  SwigluBackward* run = best(kSwigluBackward, ctx.isa());
   SwigluGradient d{like(ctx, gate), like(ctx, up)};
   ctx.parallel(dy.size(), kWork / 4, [&](int64_t begin, int64_t end) {
-    swiglu_backward(gate.data() + begin, up.data() + begin, dy.data() + begin, end - begin,
-                    d.gate.data() + begin, d.up.data() + begin);
+    run(gate.data() + begin, up.data() + begin, dy.data() + begin, end - begin,
+        d.gate.data() + begin, d.up.data() + begin);
   });
   return d;
 }
@@ -121,16 +128,17 @@ void record_rms_norm(Context& ctx, const Tensor& x, const Tensor& w, double eps,
   tape->record(y, [&ctx, tape, x, w, eps](const Tensor& dy) {
     const int64_t cols = w.cols(), rows = x.size() / cols;
     const Tensor dx = like(ctx, x), r = ctx.tensor(1, rows);
+    RmsNormBackward* run = best(kRmsNormBackward, ctx.isa());
     ctx.parallel(rows, std::max<int64_t>(1, kWork / cols), [&](int64_t begin, int64_t end) {
-      rms_norm_backward(x.data() + begin * cols, w.data(), dy.data() + begin * cols,
-                        static_cast<float>(eps), end - begin, cols, dx.data() + begin * cols,
-                        r.data() + begin);
+      run(x.data() + begin * cols, w.data(), dy.data() + begin * cols, static_cast<float>(eps),
+          end - begin, cols, dx.data() + begin * cols, r.data() + begin);
     });
     tape->add(x, dx);
     float* gradient = tape->leaf_gradient(w.data());
     if (!gradient) return;
+    RmsNormWeightBackward* of_weight = best(kRmsNormWeightBackward, ctx.isa());
     ctx.parallel(cols, 16, [&](int64_t begin, int64_t end) {
-      rms_norm_weight_backward(x.data(), dy.data(), r.data(), rows, cols, begin, end, gradient);
+      of_weight(x.data(), dy.data(), r.data(), rows, cols, begin, end, gradient);
     });
   });
 }
@@ -244,11 +252,14 @@ void record_log_probability(Context& ctx, const Tensor& logits, std::span<const 
   if (!tape) return;
   std::vector<int32_t> ids(tokens.begin(), tokens.end());
   tape->record(y, [&ctx, tape, logits, ids = std::move(ids)](const Tensor& dy) {
-    const Tensor dlogits = like(ctx, logits);
+    // Where they lie, if nobody else holds them: beside this record that of their own op, and the
+    // context. Its backward does not ask for them.
+    const Tensor dlogits = logits.memory().use_count() <= 3 ? logits : like(ctx, logits);
+    LogProbabilityBackward* run = best(kLogProbabilityBackward, ctx.isa());
     ctx.parallel(dy.rows(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
-        log_probability_backward(logits.row(t).data(), logits.cols(), ids[static_cast<size_t>(t)],
-                                 dy.row(t)[0], dlogits.row(t).data());
+        run(logits.row(t).data(), logits.cols(), ids[static_cast<size_t>(t)], dy.row(t)[0],
+            dlogits.row(t).data());
       }
     });
     tape->add(logits, dlogits);

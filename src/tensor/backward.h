@@ -26,6 +26,8 @@ struct LinearGradient {
   void by_w(std::vector<GemmProduct>& to, const Tape& tape) const;
 };
 
+void fill_zeros(Context& ctx, const Tensor& x);
+
 // to[index[i]] += x[i], rows in order: x [n, cols], to [n_rows, cols].
 void add_rows(Context& ctx, const Tensor& x, std::span<const int32_t> index, float* to,
               int64_t n_rows);

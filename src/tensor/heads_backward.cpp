@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/elementwise/elementwise.h"
 #include "tensor/backward.h"
 #include "tensor/heads.h"
 #include "tensor/products.h"
@@ -9,20 +10,31 @@
 namespace r1 {
 namespace {
 
-// The sum of all heads: x [T, n_heads * dim] -> [T, dim].
-Tensor sum_heads(Context& ctx, const Tensor& x, int64_t dim) {
-  const Tensor y = ctx.tensor(x.rows(), dim);
-  const int64_t n_heads = x.cols() / dim;
-  std::fill_n(y.data(), y.size(), 0.0f);
-  ctx.parallel(x.rows(), 16, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      float* to = y.row(t).data();
-      for (int64_t h = 0; h < n_heads; ++h) {
-        for (int64_t i = 0; i < dim; ++i) to[i] += x.row(t).data()[h * dim + i];
-      }
-    }
-  });
-  return y;
+constexpr int64_t kWork = 16384;  // least elements of a range
+
+// Some elements of every head: [first, first + n) of each head_dim.
+struct Part {
+  float* data;
+  int64_t head_dim, first;
+};
+
+// to = from, or to += from, of n elements of every head of some rows. With one head of `to` for all
+// of a row, heads are added in order.
+void move_heads(Context& ctx, int64_t n_rows, int64_t n_heads, int64_t n, const Part& from,
+                const Part& to, bool add, bool shared) {
+  Add* sum = best(kAdd, ctx.isa());
+  ctx.parallel(n_rows, std::max<int64_t>(1, kWork / (n_heads * n)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t h = begin * n_heads; h < end * n_heads; ++h) {
+                   const float* x = from.data + h * from.head_dim + from.first;
+                   float* y = to.data + (shared ? h / n_heads : h) * to.head_dim + to.first;
+                   if (add || (shared && h % n_heads > 0)) {
+                     sum(y, x, n, y);
+                   } else {
+                     std::copy_n(x, n, y);
+                   }
+                 }
+               });
 }
 
 }  // namespace
@@ -32,11 +44,10 @@ void record_slice_heads(Context& ctx, const Tensor& x, int64_t head_dim, int64_t
   Tape* tape = ctx.tape();
   if (!tape) return;
   tape->record(y, [&ctx, tape, x, head_dim, first, n](const Tensor& dy) {
-    const Tensor dx = ctx.tensor(x.rows(), x.cols());
-    std::fill_n(dx.data(), dx.size(), 0.0f);
-    for (int64_t h = 0; h < x.size() / head_dim; ++h)
-      std::copy_n(dy.data() + h * n, n, dx.data() + h * head_dim + first);
-    tape->add(x, dx);
+    const auto [dx, holds] = tape->sum_of(x);
+    if (!holds) fill_zeros(ctx, dx);
+    move_heads(ctx, x.rows(), x.cols() / head_dim, n, {dy.data(), n, 0},
+               {dx.data(), head_dim, first}, true, false);
   });
 }
 
@@ -45,10 +56,13 @@ void record_join_heads(Context& ctx, const Tensor& a, const Tensor& b, int64_t n
   Tape* tape = ctx.tape();
   if (!tape) return;
   tape->record(y, [&ctx, tape, a, b, n_heads, shared_b](const Tensor& dy) {
-    const int64_t dim = dy.cols() / n_heads, a_dim = a.cols() / n_heads;
-    tape->add(a, slice_heads(ctx, dy, dim, 0, a_dim));
-    const Tensor db = slice_heads(ctx, dy, dim, a_dim, dim - a_dim);
-    tape->add(b, shared_b ? sum_heads(ctx, db, dim - a_dim) : db);
+    const int64_t dim = dy.cols() / n_heads, a_dim = a.cols() / n_heads, b_dim = dim - a_dim;
+    const auto [da, a_holds] = tape->sum_of(a);
+    move_heads(ctx, dy.rows(), n_heads, a_dim, {dy.data(), dim, 0}, {da.data(), a_dim, 0}, a_holds,
+               false);
+    const auto [db, b_holds] = tape->sum_of(b);
+    move_heads(ctx, dy.rows(), n_heads, b_dim, {dy.data(), dim, a_dim}, {db.data(), b_dim, 0},
+               b_holds, shared_b);
   });
 }
 

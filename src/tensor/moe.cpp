@@ -87,7 +87,8 @@ struct Section {
   std::span<const int64_t> starts;
   Bytes x_gate, x_up;  // the rows, prepared
   Tensor gate, up;     // [rows, inter]
-  Bytes hidden;        // silu(gate) * up, prepared
+  Tensor h;            // silu(gate) * up: over gate, which only a tape asks for
+  Bytes hidden;        // the same, prepared
   Tensor out;          // [rows, dim]
 
   Section(Context& ctx, std::span<const Expert> e, std::span<const int64_t> s)
@@ -96,6 +97,7 @@ struct Section {
     const Weight& down = experts[0].down;
     gate = ctx.tensor(n, inter);
     up = ctx.tensor(n, inter);
+    h = ctx.tape() ? ctx.tensor(n, inter) : gate;
     hidden = ctx.scratch(static_cast<size_t>(n) * down.kernel().activation_bytes(inter));
     out = ctx.tensor(n, down.rows());
   }
@@ -126,8 +128,8 @@ void run(Context& ctx, std::span<Section> sections) {
     const auto bytes = static_cast<int64_t>(kernel.activation_bytes(s.gate.cols()));
     ctx.parallel(s.gate.rows(), grain(s.gate.cols()), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        float* h = s.gate.row(i).data();
-        swiglu(h, s.up.row(i).data(), s.gate.cols(), h);
+        float* h = s.h.row(i).data();
+        swiglu(s.gate.row(i).data(), s.up.row(i).data(), s.gate.cols(), h);
         kernel.prepare(h, s.gate.cols(), s.hidden.get() + i * bytes);
       }
     });
@@ -162,6 +164,7 @@ Tensor mix_experts(Context& ctx, const Tensor& x, const Routing& routing, Expert
   PreparedBatch batch(ctx, x);
   AddScaled* add_scaled = best(kAddScaled, ctx.isa());
   Tensor y = ctx.tensor(n_tokens, dim);
+  ExpertRows met, met_by_shared;
   for (size_t done = 0; done < sorted.experts.size();) {
     const auto given = experts.acquire(ctx, std::span(sorted.experts).subspan(done));
     const auto starts = std::span(sorted.starts).subspan(done, given.size() + 1);
@@ -199,8 +202,14 @@ Tensor mix_experts(Context& ctx, const Tensor& x, const Routing& routing, Expert
         if (with_shared) add_scaled(1, sections[1].out.row(t).data(), dim, to);
       }
     });
+    if (ctx.tape()) {
+      R1_CHECK(first && done == sorted.experts.size());  // what learns is in memory
+      met = {given, sorted.starts, sorted.tokens, sections[0].gate, sections[0].up};
+      if (with_shared)
+        met_by_shared = {{shared}, {0, n_tokens}, {}, sections[1].gate, sections[1].up};
+    }
   }
-  record_mix_experts(ctx, x, routing, experts, shared, y);
+  record_mix_experts(ctx, x, routing, std::move(met), sorted.slots, std::move(met_by_shared), y);
   return y;
 }
 

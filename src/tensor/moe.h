@@ -28,7 +28,16 @@ Tensor mix_experts(Context& ctx, const Tensor& x, const Routing& routing, Expert
 
 // Their gradients, noted on an open tape (backward.h).
 void record_route(Context& ctx, const Gate& g, const Tensor& logits, const Routing& routing);
-void record_mix_experts(Context& ctx, const Tensor& x, const Routing& routing, Experts& experts,
-                        const Expert& shared, const Tensor& y);
+// Experts and the rows they met: expert i the rows [starts[i], starts[i + 1]), row r being token
+// tokens[r], or r itself where tokens is empty. What they made of them: gate x, up x [rows, inter].
+struct ExpertRows {
+  std::vector<Expert> experts;
+  std::vector<int64_t> starts, tokens;
+  Tensor gate, up;
+};
+// `routed`, whose rows stand in slots [T, n_used] of the routing, and `shared`, of no expert or
+// one.
+void record_mix_experts(Context& ctx, const Tensor& x, const Routing& routing, ExpertRows routed,
+                        std::vector<int64_t> slots, ExpertRows shared, const Tensor& y);
 
 }  // namespace r1

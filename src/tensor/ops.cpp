@@ -46,10 +46,12 @@ Tensor embed(Context& ctx, const StoredMatrix& table, std::span<const int32_t> t
 
 Tensor rows(Context& ctx, const Tensor& x, std::span<const int32_t> index) {
   Tensor y = ctx.tensor(static_cast<int64_t>(index.size()), x.cols());
-  for (int64_t i = 0; i < y.rows(); ++i) {
-    const auto row = x.row(index[static_cast<size_t>(i)]);
-    std::copy(row.begin(), row.end(), y.row(i).begin());
-  }
+  ctx.parallel(y.rows(), grain(x.cols()), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto row = x.row(index[static_cast<size_t>(i)]);
+      std::copy(row.begin(), row.end(), y.row(i).begin());
+    }
+  });
   record_rows(ctx, x, index, y);
   return y;
 }
@@ -110,12 +112,13 @@ Tensor rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t hea
 
 Tensor log_probability(Context& ctx, const Tensor& logits, std::span<const int32_t> tokens) {
   R1_CHECK(logits.rows() == std::ssize(tokens));
+  LogProbability* run = best(kLogProbability, ctx.isa());
   Tensor y = ctx.tensor(logits.rows(), 1);
   ctx.parallel(y.rows(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const int32_t token = tokens[static_cast<size_t>(t)];
       R1_CHECK(token >= 0 && token < logits.cols());
-      y.row(t)[0] = log_probability(logits.row(t).data(), logits.cols(), token);
+      y.row(t)[0] = run(logits.row(t).data(), logits.cols(), token);
     }
   });
   record_log_probability(ctx, logits, tokens, y);

@@ -8,6 +8,7 @@
 #include <map>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "tensor/context.h"
@@ -51,6 +52,10 @@ class Tape {
   void note_kv(int layer, KeysValues kv);
   const KeysValues& kv(int layer) const;
 
+  // With recomputation, of what recomputed() computes only the input is kept.
+  void set_recompute(bool recompute) { recompute_ = recompute; }
+  bool recompute() const { return recompute_; }
+
   // Plays the record backwards from y with its gradient dy; empties it. Leaves' gradients are then
   // complete.
   void backward(const Tensor& y, const Tensor& dy);
@@ -69,6 +74,26 @@ class Tape {
   std::unordered_map<const float*, Tensor> gradients_;
   std::map<const float*, Leaf> leaves_;
   std::unordered_map<int, KeysValues> kv_;
+  bool recompute_ = false;
 };
+
+// f(x, false), a part of a forward such as a layer. Where the open tape recomputes, nothing inside
+// is recorded: the backward computes f(x, true) again, the same bits (law 1), and records that.
+// What f borrows must live until the tape is played.
+template <class F>
+Tensor recomputed(Context& ctx, const Tensor& x, F f) {
+  Tape* tape = ctx.tape();
+  if (!tape || !tape->recompute()) return f(x, false);
+  ctx.set_tape(nullptr);
+  Tensor y = f(x, false);
+  ctx.set_tape(tape);
+  tape->record(y, [&ctx, tape, x, f = std::move(f)](const Tensor& dy) {
+    ctx.set_tape(tape);
+    const Tensor again = f(x, true);  // its steps are the next to be played
+    ctx.set_tape(nullptr);
+    tape->add(again, dy);
+  });
+  return y;
+}
 
 }  // namespace r1

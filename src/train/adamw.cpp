@@ -5,11 +5,12 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "kernels/adamw/adamw.h"
 
 namespace r1 {
 
 void adamw_step(const AdamW& s, int64_t step, float gradient_scale, std::span<float> w,
-                std::span<const float> gradient, std::span<float> m, std::span<float> v) {
+                std::span<const float> gradient, std::span<float> m, std::span<float> v, Isa isa) {
   R1_CHECK(step >= 1 && gradient.size() == w.size() && m.size() == w.size() &&
            v.size() == w.size());
   const auto n = static_cast<double>(step);
@@ -19,12 +20,8 @@ void adamw_step(const AdamW& s, int64_t step, float gradient_scale, std::span<fl
   const auto rate = static_cast<float>(s.lr / (1 - std::pow(s.beta1, n)));
   const auto unbias = static_cast<float>(1 / std::sqrt(1 - std::pow(s.beta2, n)));
   const auto eps = static_cast<float>(s.eps);
-  for (size_t i = 0; i < w.size(); ++i) {
-    const float g = gradient[i] * gradient_scale;
-    m[i] = b1 * m[i] + new1 * g;
-    v[i] = b2 * v[i] + new2 * g * g;
-    w[i] = w[i] * keep - rate * m[i] / (std::sqrt(v[i]) * unbias + eps);
-  }
+  best(kAdamW, isa)({gradient_scale, b1, new1, b2, new2, keep, rate, unbias, eps}, std::ssize(w),
+                    gradient.data(), w.data(), m.data(), v.data());
 }
 
 double squared_norm(std::span<const float> x) {

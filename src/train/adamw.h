@@ -6,6 +6,8 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/cpu.h"
+
 namespace r1 {
 
 struct AdamW {
@@ -20,7 +22,8 @@ struct AdamW {
 //   w -= lr (m / (1 - b1^step)) / (sqrt(v / (1 - b2^step)) + eps)
 // g is gradient * gradient_scale. Each element by itself: any split gives the same bits.
 void adamw_step(const AdamW& settings, int64_t step, float gradient_scale, std::span<float> w,
-                std::span<const float> gradient, std::span<float> m, std::span<float> v);
+                std::span<const float> gradient, std::span<float> m, std::span<float> v,
+                Isa isa = Isa::kRef);
 
 // The sum of squares in double, of fixed pieces in order: the same bits for any threads.
 double squared_norm(std::span<const float> x);

@@ -11,6 +11,17 @@ namespace {
 
 size_t size(const ModelParameter& p) { return static_cast<size_t>(p.values.size()); }
 
+// Of pieces, which are added in order: the same bits for any threads.
+double parallel_squared_norm(Context& ctx, std::span<const float> x) {
+  constexpr size_t kPiece = 1 << 16;
+  std::vector<double> sums((x.size() + kPiece - 1) / kPiece);
+  ctx.parallel(std::ssize(sums), 1, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+      sums[i] = squared_norm(x.subspan(i * kPiece, std::min(kPiece, x.size() - i * kPiece)));
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
 }  // namespace
 
 Learner::Learner(const Model& model, Context& ctx, const Options& options)
@@ -84,6 +95,7 @@ Result<std::vector<float>> Learner::log_probabilities(std::span<const TrainSeque
 
 Result<void> Learner::accumulate(std::span<const TrainSequence> batch, LossGradient loss_gradient) {
   Tape tape(ctx_);
+  tape.set_recompute(options_.recompute);
   for (size_t i = 0; i < states_.size(); ++i) {
     if (states_[i].gradient.empty()) continue;
     const Tensor& values = model_.parameters()[i].values;
@@ -106,7 +118,7 @@ Result<Learner::Step> Learner::step() {
   double squares = 0, most = 0;
   size_t largest = 0;
   for (size_t i = 0; i < states_.size(); ++i) {
-    const double of_tensor = squared_norm(states_[i].gradient);
+    const double of_tensor = parallel_squared_norm(ctx_, states_[i].gradient);
     if (!std::isfinite(of_tensor)) {
       return error("step {}: the gradient of {} is not finite", step_ + 1,
                    model_.parameters()[i].name);
@@ -141,7 +153,7 @@ Result<Learner::Step> Learner::step() {
       };
       std::span<float> values(p.values.data(), s.gradient.size());
       adamw_step(adamw, step_, static_cast<float>(scale), part(values), part(s.gradient), part(s.m),
-                 part(s.v));
+                 part(s.v), ctx_.isa());
       std::ranges::fill(part(s.gradient), 0.0f);
     });
     p.refresh(ctx_);

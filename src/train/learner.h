@@ -41,6 +41,9 @@ class Learner {
     double clip_norm = 1;        // of all gradients together; 0: no clipping
     double stop_norm = 0;        // a larger norm is an error; 0: none is
     int64_t micro_batch = 8192;  // tokens of one forward and backward, a longer sequence apart
+    // Keep the input of every layer alone and compute the layer again in the backward: the same
+    // gradients to the bit, for a third more time and a fraction of the memory.
+    bool recompute = false;
   };
 
   // The model was loaded with LoadOptions::learn; both outlive the learner.

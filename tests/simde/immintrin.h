@@ -85,6 +85,21 @@ inline float reduce_add_ps(__m512 x) {  // halves upon halves
   return lanes[0];
 }
 
+inline float reduce_max_ps(__m512 x) {
+  float lanes[16];
+  std::memcpy(lanes, &x, sizeof x);
+  for (int i = 1; i < 16; ++i) lanes[0] = lanes[0] < lanes[i] ? lanes[i] : lanes[0];
+  return lanes[0];
+}
+
+inline void mask_storeu_epi32(void* at, __mmask8 mask, __m256i x) {
+  char lanes[32];
+  std::memcpy(lanes, &x, sizeof x);
+  for (int i = 0; i < 8; ++i) {
+    if (mask >> i & 1) std::memcpy(static_cast<char*>(at) + 4 * i, lanes + 4 * i, 4);
+  }
+}
+
 inline __m256bh cvtneps_pbh(__m512 x) {  // to nearest even; no NaN
   uint32_t bits[16];
   uint16_t halves[16];
@@ -93,6 +108,13 @@ inline __m256bh cvtneps_pbh(__m512 x) {  // to nearest even; no NaN
     halves[i] = static_cast<uint16_t>((bits[i] + 0x7fff + (bits[i] >> 16 & 1)) >> 16);
   }
   __m256bh y;
+  std::memcpy(&y, halves, sizeof y);
+  return y;
+}
+
+inline __m512bh cvtne2ps_pbh(__m512 high, __m512 low) {
+  const __m256bh halves[2] = {cvtneps_pbh(low), cvtneps_pbh(high)};
+  __m512bh y;
   std::memcpy(&y, halves, sizeof y);
   return y;
 }
@@ -109,7 +131,10 @@ inline __m256bh cvtneps_pbh(__m512 x) {  // to nearest even; no NaN
 #define _mm512_maskz_loadu_ps r1::simde::maskz_loadu_ps
 #define _mm512_mask_storeu_ps r1::simde::mask_storeu_ps
 #define _mm512_reduce_add_ps r1::simde::reduce_add_ps
+#define _mm512_reduce_max_ps r1::simde::reduce_max_ps
+#define _mm256_mask_storeu_epi32 r1::simde::mask_storeu_epi32
 #define _mm512_cvtneps_pbh r1::simde::cvtneps_pbh
+#define _mm512_cvtne2ps_pbh r1::simde::cvtne2ps_pbh
 
 // SIMDe's aliases are macros with parameters, which the comma of template arguments would part.
 #undef _mm512_or_si512

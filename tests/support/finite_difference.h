@@ -1,4 +1,5 @@
-// Gradients by central differences in double precision: what a backward function must agree with.
+// Gradients by central differences in double precision: what a backward function must agree with;
+// and its variants with their definition.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -32,6 +33,19 @@ inline void expect_gradient(std::vector<double>& x, const std::vector<double>& g
     EXPECT_NEAR(gradient[i], (above - below) / (2 * kStep), 1e-7 * (1 + std::fabs(gradient[i])))
         << i;
   }
+}
+
+inline std::vector<float> normal_floats(size_t n, uint64_t stream) {
+  const auto x = normal_values(n, stream);
+  return {x.begin(), x.end()};
+}
+
+// Of a variant and its definition: |a - b| <= tolerance max |b|.
+inline void expect_near(const std::vector<float>& a, const std::vector<float>& b, float tolerance) {
+  float most = 0;
+  for (const float x : b) most = std::fmax(most, std::fabs(x));
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < b.size(); ++i) ASSERT_NEAR(a[i], b[i], tolerance * most) << i;
 }
 
 inline double weighted_sum(const std::vector<double>& y, const std::vector<double>& weights) {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/attention/attention_backward_loop.h"
-
 namespace r1 {
 namespace {
 
@@ -50,10 +48,6 @@ void attention_backward(const AttentionGradient<T>& a, T* scratch) {
       }
     }
   }
-}
-
-int64_t attention_backward_scratch(int64_t n, int64_t k_dim, int64_t v_dim) {
-  return (k_dim + v_dim + 2 * kGradientTile) * attention_gradient_stride(n);
 }
 
 template void attention_backward(const AttentionGradient<float>&, float*);

@@ -28,10 +28,17 @@ struct AttentionGradient {
 template <class T>
 void attention_backward(const AttentionGradient<T>& a, T* scratch);
 
+constexpr int64_t kGradientTile = 32;  // queries whose gradients are found together
+
+// Floats from one row of a tile to the next: whole registers, and no power of two.
+constexpr int64_t attention_gradient_stride(int64_t n) { return (n + 15) / 16 * 16 + 16; }
+
+constexpr int64_t attention_backward_scratch(int64_t n, int64_t k_dim, int64_t v_dim) {
+  return (k_dim + v_dim + 2 * kGradientTile) * attention_gradient_stride(n);
+}
+
 // scratch: attention_backward_scratch floats.
 using AttentionBackward = void(const AttentionGradient<float>& a, float* scratch);
-
-int64_t attention_backward_scratch(int64_t n, int64_t k_dim, int64_t v_dim);
 
 AttentionBackward attention_backward_avx2, attention_backward_avx512;
 

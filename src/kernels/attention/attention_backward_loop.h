@@ -1,23 +1,17 @@
 // The gradient of attention in products of small matrices (gemm_loop.h), a tile of queries after
 // another: s = q k^T and dp = dy v^T of all keys a tile sees, the softmax and its gradient row by
-// row, then dq = ds k, dk += ds^T q, dv += p^T dy. `V`: a register of floats that also knows
-// exponentials and masks.
+// row, then dq = ds k, dk += ds^T q, dv += p^T dy. `V`: a register of floats.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
 #include "kernels/attention/attention_backward.h"
-#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/gemm_loop.h"
 
 namespace r1 {
 
-constexpr int64_t kGradientTile = 32;  // queries
-
-// Floats from one row of a tile to the next: whole registers, and no power of two.
-constexpr int64_t attention_gradient_stride(int64_t n) { return (n + 15) / 16 * 16 + 16; }
-
-template <class V, class Loop, class Step>
+template <class V>
 struct AttentionBackwardLoop {
   using Float = typename V::Float;
   static constexpr int kLanes = V::kLanes;
@@ -75,7 +69,7 @@ struct AttentionBackwardLoop {
     turn(a.k, a.k_stride, a.n, a.k_dim, stride, kt);
     if (vt != kt) turn(a.v, a.v_stride, a.n, a.v_dim, stride, vt);
     const auto multiply = [](const GemmProduct& product) {
-      Loop::template multiply<Step>(product);
+      GemmLoop<V>::template multiply<F32Step<V>>(product);
     };
     for (int64_t head = 0; head < a.n_heads; ++head) {
       for (int64_t t = 0; t < a.n; t += kGradientTile) {

@@ -1,7 +1,7 @@
 // exp(x) and 2^x of eight floats. exp: x = n ln 2 + r, |r| <= ln 2 / 2, Taylor's series of e^r to
 // r^7 (next term < 5e-9), times 2^n. Relative error < 2e-7. x is clamped to [-87, 88]: no
-// infinities, no denormals; e^0 is exactly 1. Included by *_avx2.cpp files only; internal linkage
-// keeps the instructions inside them.
+// infinities, no denormals; e^0 is exactly 1; a NaN stays one. Included by *_avx2.cpp files only;
+// internal linkage keeps the instructions inside them.
 #pragma once
 
 #include <immintrin.h>
@@ -11,7 +11,8 @@
 namespace r1 {
 
 static inline __m256 exp_avx2(__m256 x) {
-  x = _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-87.0f)), _mm256_set1_ps(88.0f));
+  // A NaN is the second operand and stays.
+  x = _mm256_min_ps(_mm256_set1_ps(88.0f), _mm256_max_ps(_mm256_set1_ps(-87.0f), x));
   const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)),
                                    _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   // ln 2 in two parts: the first has few enough bits that n times it is exact.

@@ -3,9 +3,10 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
-#include "kernels/gemm/gemm_avx512.h"
-
 #include <array>
+
+#include "kernels/gemm/gemm_loop.h"
+#include "kernels/vector_avx512.h"
 
 namespace r1 {
 namespace {
@@ -53,7 +54,7 @@ struct BF16PairStep {
   static void convert_rows(float* x, int64_t depth) {
     for (int64_t k = 0; k < depth; k += 16) {
       const int n = static_cast<int>(std::min<int64_t>(16, depth - k));
-      const __m512 floats = _mm512_maskz_loadu_ps(GemmV16::first(n), x + k);
+      const __m512 floats = _mm512_maskz_loadu_ps(Vector16::first(n), x + k);
       _mm256_mask_storeu_epi32(x + k / 2, static_cast<__mmask8>((1u << (n + 1) / 2) - 1),
                                (__m256i)_mm512_cvtneps_pbh(floats));
     }
@@ -63,8 +64,8 @@ struct BF16PairStep {
 }  // namespace
 
 void gemm_avx512(const GemmProduct& p) {
-  using Loop = GemmLoop<GemmV16>;
-  p.bf16 ? Loop::multiply<BF16PairStep>(p) : Loop::multiply<F32Step<GemmV16>>(p);
+  using Loop = GemmLoop<Vector16>;
+  p.bf16 ? Loop::multiply<BF16PairStep>(p) : Loop::multiply<F32Step<Vector16>>(p);
 }
 
 }  // namespace r1

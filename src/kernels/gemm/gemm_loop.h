@@ -1,4 +1,4 @@
-// The loop of gemm.h that instruction sets share (gemm_avx2.h ...): after Goto and van de Geijn,
+// The loop of gemm.h that instruction sets share (vector_avx2.h ...): after Goto and van de Geijn,
 // 2008. A tile of C, kRows rows by two registers, stays in registers while kDepth steps of K go by;
 // B is copied into panels a tile wide that stay in the first-level cache, A into blocks that stay
 // in the second, where that pays. Lanes are columns of C. `V`: a register of kLanes floats. `Step`:

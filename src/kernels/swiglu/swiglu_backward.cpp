@@ -8,8 +8,9 @@ template <class T>
 void swiglu_backward(const T* gate, const T* up, const T* dy, int64_t n, T* dgate, T* dup) {
   for (int64_t i = 0; i < n; ++i) {
     const T s = 1 / (1 + std::exp(-gate[i]));
-    dgate[i] = dy[i] * up[i] * s * (1 + gate[i] * (1 - s));
-    dup[i] = dy[i] * gate[i] * s;
+    const T d = dy[i], g = gate[i];
+    dgate[i] = d * up[i] * s * (1 + g * (1 - s));
+    dup[i] = d * g * s;
   }
 }
 

@@ -20,5 +20,24 @@ TEST(SwiGluBackward, IsTheDerivativeOfTheFormula) {
   expect_gradient(up, dup, f);
 }
 
+TEST(SwiGluBackward, EveryVariantAgreesWithTheReference) {
+  for (const auto& variant : kSwigluBackward) {
+    if (!supported(variant.isa)) continue;
+    SCOPED_TRACE(name(variant.isa));
+    for (const size_t n : {1u, 16u, 77u}) {
+      const auto gate = normal_floats(n, 1), up = normal_floats(n, 2), dy = normal_floats(n, 3);
+      const auto run = [&](SwigluBackward* backward) {
+        std::vector<float> dgate = dy, dup(n);  // dgate over dy
+        backward(gate.data(), up.data(), dgate.data(), static_cast<int64_t>(n), dgate.data(),
+                 dup.data());
+        return std::pair(dgate, dup);
+      };
+      const auto got = run(variant.run), want = run(swiglu_backward<float>);
+      expect_near(got.first, want.first, 1e-6f);
+      expect_near(got.second, want.second, 1e-6f);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace r1
