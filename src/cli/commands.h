@@ -27,6 +27,12 @@ Run declare_bench(CLI::App& app);
 extern const char* const bench_examples;
 Run declare_tokenize(CLI::App& app);
 extern const char* const tokenize_examples;
+Run declare_eval(CLI::App& app);
+extern const char* const eval_examples;
+Run declare_grade(CLI::App& app);
+extern const char* const grade_examples;
+Run declare_data(CLI::App& app);
+extern const char* const data_examples;
 Run declare_template(CLI::App& app);
 extern const char* const template_examples;
 

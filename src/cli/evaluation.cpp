@@ -6,10 +6,12 @@
 
 namespace r1 {
 
-void add_evaluation_options(CLI::App& app, EvaluationOptions& options) {
+namespace {
+
+constexpr const char* kModelHelp = "a GGUF file, a safetensors file or a Hugging Face folder";
+
+void add_loading_options(CLI::App& app, EvaluationOptions& options) {
   EvaluationOptions* o = &options;
-  app.add_option("MODEL", o->model, "a GGUF file, a safetensors file or a Hugging Face folder")
-      ->required();
   add_choice(app, "--compute", "auto|f32",
              "auto: the fast arithmetic of each weight type; f32: exact values in F32",
              [o](const std::string& v) {
@@ -33,6 +35,18 @@ void add_evaluation_options(CLI::App& app, EvaluationOptions& options) {
   app.add_option("--threads", o->threads, "default: all cores")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
+}
+
+}  // namespace
+
+void add_evaluation_options(CLI::App& app, EvaluationOptions& options) {
+  app.add_option("MODEL", options.model, kModelHelp)->required();
+  add_loading_options(app, options);
+}
+
+void add_named_model_options(CLI::App& app, EvaluationOptions& options) {
+  app.add_option("--model", options.model, kModelHelp)->required()->type_name("MODEL");
+  add_loading_options(app, options);
 }
 
 Result<std::unique_ptr<Model>> load_model(const WeightFile& file, const EvaluationOptions& options,

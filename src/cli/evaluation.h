@@ -29,6 +29,8 @@ struct EvaluationOptions {
 
 // MODEL --compute --kv --mla --threads. `options` must outlive the parsing.
 void add_evaluation_options(CLI::App& app, EvaluationOptions& options);
+// The same with --model, for commands whose first word is another.
+void add_named_model_options(CLI::App& app, EvaluationOptions& options);
 
 Result<std::unique_ptr<Model>> load_model(const WeightFile& file, const EvaluationOptions& options,
                                           Context& ctx);

@@ -13,6 +13,7 @@
 #include "cli/terminal.h"
 #include "train/plan.h"
 #include "train/questions.h"
+#include "train/report.h"
 #include "train/run.h"
 #include "train/setup.h"
 #include "train/sft.h"
@@ -23,6 +24,7 @@ const char* const train_examples =
     "Examples:\n"
     "  r1 train pretrain recipes/pretrain-tiny.toml       the same command goes on after a stop\n"
     "  r1 train sft recipes/sft-smollm2.toml --dry-run    what it would do, and cost\n"
+    "  r1 train report runs/slow                          writes its report.html again\n"
     "  r1 train sft recipe.toml --set optimizer.lr=1e-5 --set run.out=runs/slow\n"
     "\n"
     "docs/train.md lists a recipe's keys.\n";
@@ -52,6 +54,8 @@ Monitor::Options view(const Options& o, const Recipe& recipe) {
   view.environment = {
       {"seed", std::to_string(recipe.run.seed)},
       {"model", recipe.model.path.empty() ? recipe.model.config : recipe.model.path}};
+  view.environment.emplace_back("arithmetic", recipe.model.precision);
+  if (const auto isa = chosen_isa()) view.environment.emplace_back("machine", name(*isa));
   if (recipe.kind == TrainKind::kGrpo) view.max_length = recipe.grpo.max_tokens;
   view.view = terminal(STDOUT_FILENO).styled ? View::kLive : View::kPlain;
   view.width = [] { return terminal(STDOUT_FILENO).width; };
@@ -147,6 +151,7 @@ Result<void> train(const Options& o) {
     fmt::print("{}", recipe_keys_markdown());
     return {};
   }
+  if (o.kind == "report") return write_report(o.recipe);
   R1_TRY(const Recipe recipe, read_recipe(o));
   R1_TRY(const TrainedModel trained, open_model(recipe));
   R1_DO(check_memory(recipe, *trained.model));
@@ -181,8 +186,8 @@ Result<void> train(const Options& o) {
 
 Run declare_train(CLI::App& app) {
   const auto o = std::make_shared<Options>();
-  app.add_option("KIND", o->kind, "pretrain, sft or grpo")->type_name("");
-  app.add_option("RECIPE", o->recipe, "a TOML file")->type_name("");
+  app.add_option("KIND", o->kind, "pretrain, sft or grpo; or report")->type_name("");
+  app.add_option("RECIPE", o->recipe, "a TOML file; of report: the folder of a run")->type_name("");
   app.add_option("--set", o->set, "section.key=value instead of the recipe's; may be repeated")
       ->type_name("KEY=VALUE")
       ->expected(1)

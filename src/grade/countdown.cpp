@@ -114,11 +114,19 @@ class Parser {
 
 std::optional<Arithmetic> evaluate_arithmetic(std::string_view text) { return Parser(text).run(); }
 
+namespace {
+
+bool uses_all(const CountdownProblem& problem, const Arithmetic& arithmetic) {
+  return std::is_permutation(arithmetic.numbers.begin(), arithmetic.numbers.end(),
+                             problem.numbers.begin(), problem.numbers.end());
+}
+
+}  // namespace
+
 bool solves(const CountdownProblem& problem, std::string_view text) {
   const auto arithmetic = evaluate_arithmetic(text);
   return arithmetic && arithmetic->value == Rational{problem.target, 1} &&
-         std::is_permutation(arithmetic->numbers.begin(), arithmetic->numbers.end(),
-                             problem.numbers.begin(), problem.numbers.end());
+         uses_all(problem, *arithmetic);
 }
 
 std::optional<std::string_view> last_answer(std::string_view completion) {
@@ -133,6 +141,16 @@ std::optional<std::string_view> last_answer(std::string_view completion) {
 double countdown_reward(const CountdownProblem& problem, std::string_view completion) {
   const auto answer = last_answer(completion);
   return answer && solves(problem, *answer) ? 1 : 0;
+}
+
+std::string countdown_vote(const CountdownProblem& problem, std::string_view completion) {
+  const auto answer = last_answer(completion);
+  const auto arithmetic = answer ? evaluate_arithmetic(*answer) : std::nullopt;
+  if (!arithmetic) return "";
+  const Rational& v = arithmetic->value;
+  std::string vote = std::to_string(v.numerator);
+  if (v.denominator != 1) vote += "/" + std::to_string(v.denominator);
+  return uses_all(problem, *arithmetic) ? vote : vote + " of other numbers";
 }
 
 double tinyzero_countdown_reward(const CountdownProblem& problem, std::string_view transcript) {

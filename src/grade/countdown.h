@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -38,6 +39,11 @@ std::optional<std::string_view> last_answer(std::string_view completion);
 
 // 1 for a right answer, else 0: the reward of R1-Zero (R1 section 2.2.2).
 double countdown_reward(const CountdownProblem& problem, std::string_view completion);
+
+// What the last answer votes for: its value ("40", "3/2"), marked where it does not use every
+// number exactly once; "" where it is no arithmetic. Right answers, and they alone, vote for the
+// target.
+std::string countdown_vote(const CountdownProblem& problem, std::string_view completion);
 
 // TinyZero's scorer of a whole transcript: 1 right, 0.1 an answer that is not right, 0 none. It
 // looks at the last line behind "Assistant:" (or "<|im_start|>assistant") alone.

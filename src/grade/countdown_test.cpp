@@ -52,6 +52,20 @@ TEST(Countdown, TheLastAnswerCounts) {
   EXPECT_EQ(countdown_reward(problem, "</answer><answer>8*5*1"), 0);
 }
 
+TEST(Countdown, TheValueVotes) {
+  const CountdownProblem problem{{5, 8, 1}, 40};
+  const auto vote = [&](std::string_view answer) {
+    return countdown_vote(problem, "<answer>" + std::string(answer) + "</answer>");
+  };
+  EXPECT_EQ(vote("8*5*1"), "40");
+  EXPECT_EQ(vote("1 * 5 * 8"), "40");
+  EXPECT_EQ(vote("5*8-1"), "39");
+  EXPECT_EQ(vote("5/8*1"), "5/8");
+  EXPECT_EQ(vote("8*5"), "40 of other numbers");
+  EXPECT_EQ(vote("forty"), "");
+  EXPECT_EQ(countdown_vote(problem, "8*5*1"), "");
+}
+
 TEST(Countdown, TinyZerosScorer) {
   R1_TEST_DATA(path, "train/countdown_reward_golden.jsonl");
   std::istringstream lines(read_test_file(path));

@@ -41,7 +41,15 @@ double reward_countdown(const Problem& problem, std::string_view completion) {
   return countdown_reward({problem.numbers, problem.target}, completion);
 }
 
+std::string vote_countdown(const Problem& problem, std::string_view completion) {
+  return countdown_vote({problem.numbers, problem.target}, completion);
+}
+
 // Problems with a number for an answer.
+
+std::string vote_number(const Problem&, std::string_view completion) {
+  return std::string(last_answer(completion).value_or(""));
+}
 
 double reward_number(const Problem& problem, std::string_view completion) {
   const auto answer = last_answer(completion);
@@ -107,11 +115,13 @@ std::vector<Problem> linear_equations() {
 
 constexpr Task kTasks[] = {
     {"countdown3", "three numbers 1-9 make a target 10-50 by + - *", countdown3, reorder_countdown,
-     reward_countdown},
+     reward_countdown, vote_countdown},
     {"countdown4", "four numbers 1-9 make a target 10-50 by + - *", countdown4, reorder_countdown,
-     reward_countdown},
-    {"arithmetic", "four numbers 1-9 and + - *: the result", arithmetic, nullptr, reward_number},
-    {"linear", "a*x+b=c in whole numbers: x", linear_equations, nullptr, reward_number},
+     reward_countdown, vote_countdown},
+    {"arithmetic", "four numbers 1-9 and + - *: the result", arithmetic, nullptr, reward_number,
+     vote_number},
+    {"linear", "a*x+b=c in whole numbers: x", linear_equations, nullptr, reward_number,
+     vote_number},
 };
 
 }  // namespace

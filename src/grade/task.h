@@ -25,6 +25,9 @@ struct Task {
   // Another problem of the same numbers in another order, by a number; null: their order matters.
   Problem (*reorder)(const Problem& problem, uint64_t seed, uint64_t i);
   double (*reward)(const Problem& problem, std::string_view completion);  // 1 right, else 0
+  // What an answer votes for under cons@n (grade/score.h): for Countdown the value reached; "":
+  // there is no answer. Votes that are equal are both right or both wrong.
+  std::string (*vote)(const Problem& problem, std::string_view completion);
 };
 
 std::span<const Task> tasks();

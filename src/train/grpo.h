@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "infer/rollout.h"
 #include "train/learner.h"
 #include "train/policy_loss.h"
-#include "train/rollout.h"
 #include "train/run.h"
 
 namespace r1 {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <optional>
 
 #include "train/known_metrics.h"
@@ -11,22 +12,19 @@ namespace {
 
 constexpr size_t kWindow = 10;  // steps, where one step says too little
 
-// The past as the rules see it: the newest step last.
+// The past as the rules see it: of each figure the newest values, last the newest. Steps that do
+// not have a figure (an update between two rollouts has no reward) do not count for it.
 class Past {
  public:
-  Past(std::span<const Metrics> steps, int64_t max_length, const HealthBest& best)
-      : steps_(steps), max_length_(max_length), best_(best) {}
+  Past(const HealthPast& values, int64_t max_length, const HealthBest& best)
+      : values_(values), max_length_(max_length), best_(best) {}
 
-  // The mean of a figure over `n` steps, `skip` steps ago; none where one of them lacks it.
+  // The mean of `n` values, `skip` values ago; none where there are not that many.
   std::optional<double> mean(std::string_view name, size_t n, size_t skip = 0) const {
-    if (steps_.size() < n + skip) return std::nullopt;
-    double sum = 0;
-    for (const Metrics& m : steps_.subspan(steps_.size() - n - skip, n)) {
-      const auto it = std::ranges::find(m.values, name, &decltype(m.values)::value_type::first);
-      if (it == m.values.end() || !std::isfinite(it->second)) return std::nullopt;
-      sum += it->second;
-    }
-    return sum / static_cast<double>(n);
+    const auto it = values_.find(name);
+    if (it == values_.end() || it->second.size() < n + skip) return std::nullopt;
+    const auto part = std::span(it->second).subspan(it->second.size() - n - skip, n);
+    return std::accumulate(part.begin(), part.end(), 0.0) / static_cast<double>(n);
   }
   std::optional<double> now(std::string_view name) const { return mean(name, 1); }
 
@@ -34,7 +32,7 @@ class Past {
   const HealthBest& best() const { return best_; }
 
  private:
-  std::span<const Metrics> steps_;
+  const HealthPast& values_;
   int64_t max_length_;
   const HealthBest& best_;
 };
@@ -175,10 +173,14 @@ std::span<const Symptom> symptoms() {
 }
 
 std::vector<Warning> Health::step(const Metrics& metrics) {
-  history_.push_back(metrics);
-  if (history_.size() > 2 * kWindow) history_.erase(history_.begin());
+  for (const auto& [name, value] : metrics.values) {
+    if (!std::isfinite(value)) continue;
+    auto& values = past_[name];
+    values.push_back(value);
+    if (values.size() > 2 * kWindow) values.erase(values.begin());
+  }
   states_.resize(std::size(kRules));
-  const Past past(history_, max_length_, best_);
+  const Past past(past_, max_length_, best_);
   best_.length = std::max(best_.length, past.mean("length/mean", kWindow, kWindow).value_or(0));
   best_.reward = std::max(best_.reward, past.mean("reward/mean", kWindow, kWindow).value_or(0));
   std::vector<Warning> begun;

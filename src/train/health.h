@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,7 +30,10 @@ struct Warning {
   std::string value;  // the figure then: "0.004"
 };
 
-// Means of ten steps, the largest there were.
+// The newest values of each figure.
+using HealthPast = std::map<std::string, std::vector<double>, std::less<>>;
+
+// Means of ten values, the largest there were.
 struct HealthBest {
   double length = 0, reward = 0;
 };
@@ -49,7 +54,7 @@ class Health {
   };
 
   int64_t max_length_;
-  std::vector<Metrics> history_;  // the newest steps
+  HealthPast past_;
   HealthBest best_;
   std::vector<State> states_;
 };

@@ -74,6 +74,17 @@ TEST(Health, OneOutlierIsNoCourse) {
   EXPECT_EQ(p.live(1, {{"entropy", 0.2}, {"length/capped", 0.5}}), Told{});
 }
 
+TEST(Health, StepsWithoutAFigureDoNotCountForIt) {
+  Health health(200);
+  Told told;
+  for (int64_t step = 1; step <= 60; ++step) {  // a rollout, then an update of the same answers
+    Values values = {{"gradient_norm", 0.5}};
+    if (step % 2 == 1) values.emplace_back("length/mean", step < 40 ? 100 : 50);
+    for (const Warning& w : health.step({step, 0, values})) told.emplace_back(w.symptom->name);
+  }
+  EXPECT_EQ(told, Told{"length-falls"});
+}
+
 TEST(Health, FiguresThatAreMissingOrNoNumbersAreNotJudged) {
   Health health(100);
   for (int64_t step = 1; step < 50; ++step)

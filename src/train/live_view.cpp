@@ -167,10 +167,10 @@ std::vector<std::string> LiveView::block(int width) const {
     Line line(width);
     for (size_t j = i; j < std::min(i + per_line, figures.size()); ++j) {
       const KnownMetric& m = *figures[j];
-      const Metrics& from = m.name.starts_with("eval/") ? newest_evaluation_ : newest_;
+      const std::vector<double>& course = courses_.find(m.name)->second;
       line.pad(m.label, kLabel, kDim)
-          .pad(shown(from, m.name), kValue)
-          .pad(sparkline(courses_.find(m.name)->second, kSpark), kSpark + kGap);
+          .pad(format_figure(course.back(), m.figure), kValue)
+          .pad(sparkline(course, kSpark), kSpark + kGap);
     }
     lines.push_back(line.take());
   }

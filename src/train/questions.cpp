@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "grade/countdown.h"
 #include "train/questions.h"
 
 namespace r1 {
@@ -142,7 +141,7 @@ Verdict TaskQuestions::judge(Question question, std::span<const int32_t> answer)
     verdict.reward += r.weight * value;
   }
   verdict.right = a.task.reward(a.problem, completion) == 1;
-  if (const auto last = last_answer(completion)) verdict.vote = *last;
+  verdict.vote = a.task.vote(a.problem, completion);
   return verdict;
 }
 

@@ -39,12 +39,7 @@ Turns turns(const Recipe& r) {
   return r.data.turns == "last" ? Turns::kLast : Turns::kAssistant;
 }
 
-// Named sources of texts: a name, and what makes it as the recipe says.
-struct Source {
-  std::string_view name;
-  TextGenerator (*make)(const Recipe& recipe);
-};
-constexpr Source kSources[] = {
+constexpr TextSource kSources[] = {
     {"countdown",
      [](const Recipe& recipe) -> TextGenerator {
        return [traces = std::make_shared<const CountdownTraces>(recipe.traces)](
@@ -53,10 +48,10 @@ constexpr Source kSources[] = {
 };
 
 Result<TrainingData> generated_data(const Recipe& recipe, const DatasetOptions& options) {
-  const auto source = std::ranges::find(kSources, recipe.data.generator, &Source::name);
+  const auto source = std::ranges::find(kSources, recipe.data.generator, &TextSource::name);
   if (source == std::end(kSources)) {
     std::vector<std::string_view> names;
-    for (const Source& s : kSources) names.push_back(s.name);
+    for (const TextSource& s : kSources) names.push_back(s.name);
     return error("data.generator = \"{}\": not known; {} are", recipe.data.generator,
                  fmt::join(names, ", "));
   }
@@ -71,6 +66,8 @@ Result<TrainingData> generated_data(const Recipe& recipe, const DatasetOptions& 
 }
 
 }  // namespace
+
+std::span<const TextSource> text_sources() { return kSources; }
 
 Result<TrainedModel> open_model(const Recipe& recipe) {
   TrainedModel t;

@@ -37,6 +37,13 @@ struct TrainingData {
 };
 Result<TrainingData> open_data(const Recipe& recipe, const TrainedModel& trained);
 
+// Named sources of texts, for data.generator and `r1 data`, made as [traces] of the recipe says.
+struct TextSource {
+  std::string_view name;
+  TextGenerator (*make)(const Recipe& recipe);
+};
+std::span<const TextSource> text_sources();
+
 // Whether a name fits a pattern: * is any text, ? any character.
 bool fits(std::string_view pattern, std::string_view name);
 

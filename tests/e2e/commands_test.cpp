@@ -15,7 +15,7 @@ TEST(Commands, HelpNamesThemAllAndEachHasExamples) {
   const Finished help = run_r1({"--help"});
   EXPECT_EQ(help.code, 0);
   for (const char* command : {"run", "show", "quantize", "perplexity", "tokenize", "template",
-                              "logits", "bench", "synth", "completion"}) {
+                              "logits", "bench", "synth", "completion", "eval", "grade", "data"}) {
     EXPECT_NE(help.out.find(command), std::string::npos) << command;
     const Finished own = run_r1({command, "--help"});
     EXPECT_EQ(own.code, 0) << command;

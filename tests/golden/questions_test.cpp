@@ -56,7 +56,7 @@ TEST(Questions, AreAskedThroughTheTemplateAndJudgedByTheTask) {
   EXPECT_TRUE(right.right);
   EXPECT_EQ(right.reward, 1.5);
   EXPECT_EQ(right.parts, (std::vector<double>{1, 1}));
-  EXPECT_EQ(right.vote, solution);
+  EXPECT_EQ(right.vote, std::to_string(held_out.target));
   const Verdict formless = judged("<answer>" + solution + "</answer> I think", false);
   EXPECT_EQ(formless.parts, (std::vector<double>{1, 0}));
   EXPECT_EQ(judged("so</think><answer>1</answer>", true).reward, 0.5);

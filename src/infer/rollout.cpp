@@ -1,4 +1,4 @@
-#include "train/rollout.h"
+#include "infer/rollout.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -17,9 +17,12 @@ int64_t pages_for(int64_t positions) { return (positions + kKvPage - 1) / kKvPag
 // Waits for the last of many answers, and keeps the first error.
 class Gathering {
  public:
-  explicit Gathering(int64_t n) : left_(n) {}
+  Gathering(int64_t n, const RolloutOptions& options) : options_(options), left_(n) {}
 
-  void end(const std::optional<Error>& failure) {
+  // The batcher's thread alone.
+  void end(const std::optional<Error>& failure, int64_t tokens) {
+    tokens_ += tokens;
+    if (options_.progress) options_.progress(++ended_, tokens_);
     const std::lock_guard lock(mutex_);
     if (failure && !failure_) failure_ = failure;
     if (--left_ == 0) done_.notify_one();
@@ -32,7 +35,9 @@ class Gathering {
   }
 
  private:
-  std::mutex mutex_;
+  const RolloutOptions& options_;
+  int64_t ended_ = 0, tokens_ = 0;
+  std::mutex mutex_;  // guards what follows
   std::condition_variable done_;
   int64_t left_;
   std::optional<Error> failure_;
@@ -50,7 +55,7 @@ class Answering final : public Sink {
     to_.capped = !ended && std::ssize(to_.logp) == options_.max_tokens;
     return {.drop = 0, .append = {token.id}, .done = ended || to_.capped};
   }
-  void end(const End& end) override { all_.end(end.error); }
+  void end(const End& end) override { all_.end(end.error, std::ssize(to_.logp)); }
 
  private:
   const RolloutOptions& options_;
@@ -76,9 +81,9 @@ Result<std::vector<Rollout>> roll_out(const Model& model, Context& ctx,
                  running, context);
   }
   R1_TRY(KvPages pages,
-         KvPages::create(model.kv_shape(DType::kF32), static_cast<int32_t>(n_pages)));
+         KvPages::create(model.kv_shape(options.kv_dtype), static_cast<int32_t>(n_pages)));
   std::vector<Rollout> rollouts(static_cast<size_t>(n));
-  Gathering all(n);
+  Gathering all(n, options);
   Batcher batcher(model, ctx, std::move(pages),
                   {.context = context,
                    .vocab = options.vocab,
@@ -97,7 +102,8 @@ Result<std::vector<Rollout>> roll_out(const Model& model, Context& ctx,
                       .sink = std::make_shared<Answering>(options, to, all),
                       .exact_logprob = true};
       request.sampling.temperature = options.temperature;
-      request.sampling.top_p = 1;
+      request.sampling.top_p = options.top_p;
+      request.sampling.top_k = options.top_k;
       request.sampling.seed = seed;
       if (const auto number = batcher.submit(std::move(request)); !number) return number.error();
     }
