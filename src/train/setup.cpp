@@ -100,6 +100,7 @@ Learner::Options learner_options(const Recipe& recipe) {
   options.clip_norm = o.clip_norm;
   options.stop_norm = o.stop_norm;
   options.micro_batch = recipe.batch.micro_tokens;
+  options.recompute = recipe.model.recompute;
   options.tuning = [groups = o.groups](const ModelParameter& p) {
     for (const OptimizerGroup& g : groups) {
       const auto fits_name = [&](const std::string& pattern) { return fits(pattern, p.name); };
