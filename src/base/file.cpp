@@ -40,6 +40,14 @@ Result<void> write_all(int fd, const std::string& path, std::span<const std::byt
   return {};
 }
 
+// A new name must survive a power cut too.
+void sync_names(const std::string& path) {
+  const auto parent = std::filesystem::path(path).parent_path();
+  const Descriptor folder(
+      ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() >= 0) ::fsync(folder.get());
+}
+
 }  // namespace
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
@@ -120,11 +128,7 @@ Result<void> AtomicFile::commit() {
   if (::fsync(fd_) != 0) return system_error("sync", path_);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) return system_error("name", path_);
   ::close(std::exchange(fd_, -1));
-  // The new name itself must survive a power cut too.
-  const auto parent = std::filesystem::path(path_).parent_path();
-  const Descriptor folder(
-      ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() >= 0) ::fsync(folder.get());
+  sync_names(path_);
   return {};
 }
 
@@ -165,6 +169,41 @@ Result<void> write_file(const std::string& path, std::string_view text) {
   R1_TRY(auto file, AtomicFile::create(path));
   R1_DO(file.write(text));
   return file.commit();
+}
+
+Result<void> make_folder(const std::string& path) {
+  std::error_code failed;
+  std::filesystem::create_directories(path, failed);
+  if (failed) return error("cannot make {}: {}", path, failed.message());
+  return {};
+}
+
+Result<void> remove_folder(const std::string& path) {
+  std::error_code failed;
+  std::filesystem::remove_all(path, failed);
+  if (failed) return error("cannot remove {}: {}", path, failed.message());
+  return {};
+}
+
+Result<void> rename_folder(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    return error("cannot rename {} to {}: {}", from, to, std::strerror(errno));
+  sync_names(to);
+  return {};
+}
+
+Result<void> replace_folder(const std::string& made, const std::string& path) {
+  if (!file_exists(path)) return rename_folder(made, path);
+  if (::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0) {
+    sync_names(path);
+    return remove_folder(made);
+  }
+  // A file system that cannot exchange two names.
+  const std::string old = made + ".old";
+  R1_DO(remove_folder(old));
+  R1_DO(rename_folder(path, old));
+  R1_DO(rename_folder(made, path));
+  return remove_folder(old);
 }
 
 bool file_exists(const std::string& path) {

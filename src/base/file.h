@@ -79,4 +79,12 @@ Result<std::string> read_file(const std::string& path, uint64_t limit);
 Result<void> write_file(const std::string& path, std::string_view text);
 bool file_exists(const std::string& path);
 
+// Folders that appear whole: all that is in `made` is durable; it takes the name `path`, and what
+// had that name is gone. At no moment is there half of either.
+Result<void> make_folder(const std::string& path);
+Result<void> remove_folder(
+    const std::string& path);  // and all that is in it; fine if there is none
+Result<void> rename_folder(const std::string& from, const std::string& to);  // durable
+Result<void> replace_folder(const std::string& made, const std::string& path);
+
 }  // namespace r1

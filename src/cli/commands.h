@@ -9,6 +9,8 @@ Run declare_run(CLI::App& app);
 extern const char* const run_examples;
 Run declare_train(CLI::App& app);
 extern const char* const train_examples;
+Run declare_export(CLI::App& app);
+extern const char* const export_examples;
 Run declare_completion(CLI::App& app);
 extern const char* const completion_examples;
 Run declare_quantize(CLI::App& app);

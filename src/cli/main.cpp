@@ -20,6 +20,7 @@ const std::vector<Command> kCommands = {
     {"grade", "score answers from a file", grade_examples, declare_grade},
     {"data", "problems and texts to train on: made, inspected, converted", data_examples,
      declare_data},
+    {"export", "a training run's checkpoint as a model", export_examples, declare_export},
     {"show", "what a model is: architecture, parameters, types, template", show_examples,
      declare_show},
     {"fit", "what fits into memory: quantization, context, speed", fit_examples, declare_fit},

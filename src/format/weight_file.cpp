@@ -20,6 +20,7 @@ struct WeightFile::Impl {
   std::string folder;  // of Hugging Face's side files, or ""
   uint64_t file_bytes = 0;
   std::vector<MappedFile> maps;
+  std::shared_ptr<const Impl> origin;  // of with_tensors(): keeps what metadata points into
   FileContents contents;
   std::unordered_map<std::string_view, size_t> tensor_at, value_at;  // into contents
 
@@ -220,6 +221,20 @@ Result<WeightFile> WeightFile::from_memory(const std::string& name,
   auto opened = impl->read_file_alone(name, bytes);
   if (opened) opened = impl->build_index();
   if (!opened) return std::move(opened).error().in("cannot load " + name);
+  WeightFile file;
+  file.impl_ = std::move(impl);
+  return file;
+}
+
+Result<WeightFile> WeightFile::with_tensors(std::vector<TensorInfo> tensors) const {
+  auto impl = std::make_shared<Impl>();
+  impl->container = impl_->container;
+  impl->path = impl_->path;
+  impl->folder = impl_->folder;
+  impl->origin = impl_;
+  impl->contents = {impl_->contents.metadata, std::move(tensors)};
+  for (const TensorInfo& t : impl->contents.tensors) impl->file_bytes += t.bytes.size();
+  R1_DO(impl->build_index());
   WeightFile file;
   file.impl_ = std::move(impl);
   return file;

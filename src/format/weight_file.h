@@ -58,6 +58,9 @@ class WeightFile {
   // a name that ends in .json, else safetensors. Borrows `bytes`.
   static Result<WeightFile> from_memory(const std::string& name, std::span<const std::byte> bytes);
 
+  // The same with these tensors instead of its own, which stay valid. Borrows their bytes.
+  Result<WeightFile> with_tensors(std::vector<TensorInfo> tensors) const;
+
   Container container() const;
   const std::string& path() const;
   uint64_t file_bytes() const;  // all shards

@@ -40,28 +40,6 @@ std::optional<int64_t> step_of(std::string_view name) {
   return step;
 }
 
-Result<void> sync_folder(const std::string& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && ::fsync(fd) == 0;
-  const int reason = errno;
-  if (fd >= 0) ::close(fd);
-  if (!synced) return error("cannot sync {}: {}", folder, std::strerror(reason));
-  return {};
-}
-
-Result<void> rename_folder(const std::string& from, const std::string& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0)
-    return error("cannot rename {} to {}: {}", from, to, std::strerror(errno));
-  return {};
-}
-
-Result<void> remove_folder(const std::string& folder) {
-  std::error_code failed;
-  fs::remove_all(folder, failed);
-  if (failed) return error("cannot remove {}: {}", folder, failed.message());
-  return {};
-}
-
 // Under another name first: half of a checkpoint is none.
 Result<void> retire(const std::string& folder, const std::string& name) {
   const std::string leaving = fmt::format("{}/{}{}", folder, kRemoving, name);
@@ -95,16 +73,16 @@ std::vector<std::pair<std::string, std::vector<TensorInfo>>> by_file(
 
 Result<void> write_checkpoint(const std::string& folder, Manifest manifest,
                               std::span<const TensorInfo> tensors) {
-  std::error_code failed;
-  fs::create_directory(folder, failed);
-  if (failed) return error("cannot make {}: {}", folder, failed.message());
+  R1_DO(make_folder(folder));
   for (const auto& [name, of_file] : by_file(tensors)) {
     Checksum sum;
     Manifest::File file{name, 0, ""};
-    R1_DO(write_safetensors(folder + "/" + name, of_file, [&](std::span<const std::byte> bytes) {
-      sum.add(bytes);
-      file.bytes += bytes.size();
-    }));
+    const auto bytes_of = [&tensors = of_file](size_t i) { return tensors[i].bytes; };
+    R1_DO(write_safetensors(folder + "/" + name, of_file, bytes_of,
+                            [&](std::span<const std::byte> bytes) {
+                              sum.add(bytes);
+                              file.bytes += bytes.size();
+                            }));
     file.checksum = sum.hex();
     manifest.files.push_back(std::move(file));
   }
@@ -188,12 +166,23 @@ Result<LoadedCheckpoint> load_checkpoint(const std::string& folder) {
   return loaded;
 }
 
+Result<std::vector<CheckpointEntry>> list_checkpoints(const std::string& folder) {
+  std::vector<CheckpointEntry> entries;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(folder, failed)) {
+    if (!step_of(entry.path().filename().string())) continue;
+    const auto manifest = read_manifest(entry.path());
+    if (manifest) entries.push_back({manifest->step, manifest->score, entry.path()});
+  }
+  if (failed) return error("cannot read {}: {}", folder, failed.message());
+  std::ranges::sort(entries, {}, &CheckpointEntry::step);
+  return entries;
+}
+
 Result<CheckpointStore> CheckpointStore::open(const std::string& folder, const Policy& policy,
                                               Warn warn) {
   R1_CHECK(policy.last >= 1 && policy.best >= 0);
-  std::error_code failed;
-  fs::create_directories(folder, failed);
-  if (failed) return error("cannot make {}: {}", folder, failed.message());
+  R1_DO(make_folder(folder));
   const std::string path = folder + "/.lock";
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return error("cannot open {}: {}", path, std::strerror(errno));
@@ -208,6 +197,7 @@ Result<CheckpointStore> CheckpointStore::open(const std::string& folder, const P
         folder);
   }
   std::vector<std::string> leftovers;
+  std::error_code failed;
   for (const auto& entry : fs::directory_iterator(folder, failed)) {
     const std::string name = entry.path().filename();
     if (name.starts_with(kSaving) || name.starts_with(kRemoving)) leftovers.push_back(entry.path());
@@ -231,34 +221,12 @@ Result<void> CheckpointStore::save(int64_t step, std::optional<double> score,
     return error("cannot save the checkpoint of step {} (those before it are whole): {}", step,
                  written.error().message);
   }
-  if (file_exists(path)) {
-    // The new one takes the old one's place at once, where the file system can.
-    if (::renameat2(AT_FDCWD, saving.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0) {
-      R1_DO(remove_folder(saving));
-      return sync_folder(folder_);
-    }
-    R1_DO(retire(folder_, name));
-  }
-  R1_DO(rename_folder(saving, path));
-  R1_DO(sync_folder(folder_));
+  R1_DO(replace_folder(saving, path));
   return prune();
 }
 
-Result<std::vector<CheckpointEntry>> CheckpointStore::list() const {
-  std::vector<CheckpointEntry> entries;
-  std::error_code failed;
-  for (const auto& entry : fs::directory_iterator(folder_, failed)) {
-    if (!step_of(entry.path().filename().string())) continue;
-    const auto manifest = read_manifest(entry.path());
-    if (manifest) entries.push_back({manifest->step, manifest->score, entry.path()});
-  }
-  if (failed) return error("cannot read {}: {}", folder_, failed.message());
-  std::ranges::sort(entries, {}, &CheckpointEntry::step);
-  return entries;
-}
-
 Result<void> CheckpointStore::prune() {
-  R1_TRY(auto entries, list());
+  R1_TRY(auto entries, list_checkpoints(folder_));
   std::set<int64_t> kept;
   for (auto e = entries.rbegin(); e != entries.rend() && std::ssize(kept) < policy_.last; ++e)
     kept.insert(e->step);

@@ -58,6 +58,9 @@ struct LoadedCheckpoint {
 // One checkpoint, every bit of it verified. Errors say what is missing or damaged.
 Result<LoadedCheckpoint> load_checkpoint(const std::string& folder);
 
+// Of a run's folder, in order of steps, unverified; also while the run goes on.
+Result<std::vector<CheckpointEntry>> list_checkpoints(const std::string& folder);
+
 class CheckpointStore {
  public:
   struct Policy {
@@ -78,9 +81,6 @@ class CheckpointStore {
   // The newest that is whole; none where there is none. A damaged one is told to `warn`, renamed to
   // step-N.damaged, and the one before it is tried. Error: all that there were are damaged.
   Result<std::optional<LoadedCheckpoint>> load_newest();
-
-  // In order of steps, unverified.
-  Result<std::vector<CheckpointEntry>> list() const;
 
  private:
   CheckpointStore(std::string folder, const Policy& policy, Warn warn,
