@@ -92,6 +92,9 @@ void add_engine_options(CLI::App& app, EngineOptions& options) {
                return true;
              })
       ->group("Engine");
+  app.add_option("--adapter", o->adapter, "low-rank updates of the model: a folder that PEFT wrote")
+      ->type_name("DIR")
+      ->group("Engine");
   app.add_option_function<std::string>(
          "--draft-length",
          [o](const std::string& v) {

@@ -10,6 +10,7 @@
 #include "cli/terminal.h"
 #include "train/checkpoint.h"
 #include "train/recipe.h"
+#include "train/setup.h"
 
 namespace r1 {
 
@@ -24,7 +25,7 @@ namespace {
 
 struct Options {
   std::string run, out, type = "f32";
-  bool best = false, force = false;
+  bool best = false, force = false, adapter = false;
 };
 
 // The checkpoint meant: one by its own folder, else the newest of a run, or the best.
@@ -50,13 +51,21 @@ Result<void> run_export(const Options& o) {
   const bool drawn = recipe.model.path.empty();
   R1_TRY(const WeightFile source,
          WeightFile::open(drawn ? recipe.model.config + "/config.json" : recipe.model.path));
+  const auto trained = trained_tensors(checkpoint.state.tensors);
+  if (o.adapter) {
+    R1_DO(write_adapter(source, trained, lora_options(recipe), o.out));
+    fmt::print("{}: step {}, an adapter of {}\n", printable(o.out), checkpoint.entry.step,
+               printable(source.path()));
+    return {};
+  }
   ThreadPool threads(available_cores());
   ExportOptions options;
   options.type = o.type;
+  if (recipe.lora.rank > 0) options.lora_scale = lora_options(recipe).scale();
   if (!recipe.data.chat_template.empty()) {
     R1_TRY(options.chat_template, read_file(recipe.data.chat_template, 1 << 20));
   }
-  R1_DO(export_model(source, trained_tensors(checkpoint.state.tensors), options, o.out, threads));
+  R1_DO(export_model(source, trained, options, o.out, threads));
   fmt::print("{}: step {}, {}\n", printable(o.out), checkpoint.entry.step, o.type);
   return {};
 }
@@ -75,6 +84,7 @@ Run declare_export(CLI::App& app) {
                  "f32 or bf16; of a .gguf file any type that r1 quantize writes (default f32)")
       ->type_name("TYPE");
   app.add_flag("--best", o->best, "the checkpoint with the best evaluation, not the newest");
+  app.add_flag("--adapter", o->adapter, "only the low-rank updates, as PEFT writes them");
   app.add_flag("--force", o->force, "replaces OUT");
   return [o] { return run_export(*o); };
 }

@@ -298,6 +298,17 @@ Result<void> add_tensors(const WeightFile& file, const ModelShape& s, Checkpoint
 
 }  // namespace
 
+std::optional<std::string> hf_tensor_name(std::string_view gguf) {
+  for (const NamePair& name : kEnds)
+    if (name.gguf == gguf) return std::string(name.hf);
+  const size_t dot = gguf.starts_with("blk.") ? gguf.find('.', 4) : gguf.npos;
+  if (dot == gguf.npos) return {};
+  for (const NamePair& name : kLayerNames)
+    if (name.gguf == gguf.substr(dot + 1))
+      return fmt::format("model.layers.{}.{}", gguf.substr(4, dot - 4), name.hf);
+  return {};
+}
+
 Result<Checkpoint> hf_to_gguf(const WeightFile& file) {
   R1_TRY(ModelShape shape, read_shape(file));
   // Exporters may drop the prediction layers that the config still counts.

@@ -3,6 +3,10 @@
 // llama.cpp's conversion, its model loader, and the two formats' documentation.
 #pragma once
 
+#include <optional>
+#include <string>
+#include <string_view>
+
 #include "base/error.h"
 #include "format/checkpoint.h"
 
@@ -10,5 +14,8 @@ namespace r1 {
 
 // Refuses other architectures, rope scalings it cannot say in GGUF, and tensors it has no name for.
 Result<Checkpoint> hf_to_gguf(const WeightFile& file);
+
+// Hugging Face's name of a GGUF tensor of a dense model; none where there is none.
+std::optional<std::string> hf_tensor_name(std::string_view gguf);
 
 }  // namespace r1

@@ -270,12 +270,14 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
   if (!streamed.cache && streamed.weights > memory + memory / 10)
     return told(error("the weights take {}, the memory for them is {}: r1 fit says what would fit",
                       format_bytes(streamed.weights), format_bytes(memory)));
-  auto model = Model::load(file,
-                           {.compute = options.compute,
-                            .progress = options.progress,
-                            .mtp = options.speculate == Speculate::kMtp,
-                            .expert_cache = streamed.cache},
-                           *impl->ctx);
+  LoadOptions load{.compute = options.compute,
+                   .progress = options.progress,
+                   .mtp = options.speculate == Speculate::kMtp,
+                   .expert_cache = streamed.cache};
+  if (!options.adapter.empty()) {
+    R1_TRY(load.lora, read_adapter(options.adapter, file));
+  }
+  auto model = Model::load(file, load, *impl->ctx);
   if (!model) return told(std::move(model).error());
   impl->model = *std::move(model);
   if (options.speculate == Speculate::kMtp && !impl->model->drafts()) {

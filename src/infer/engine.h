@@ -35,6 +35,7 @@ struct EngineOptions {
   Speculate speculate = Speculate::kLookup;
   std::string draft_model = {};           // of kDraft: what to open
   int64_t longest_draft = kLongestDraft;  // ids guessed at once, at most
+  std::string adapter = {};               // PEFT's folder: low-rank updates of the model
 };
 
 enum class Think { kAuto, kOn, kOff };

@@ -3,8 +3,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
+#include "base/pattern.h"
 #include "base/rng.h"
 
 namespace r1 {
@@ -83,6 +85,8 @@ void Binder::add(Field field, std::string_view gguf, std::string_view hf,
   Binding b;
   b.field = field;
   b.name = full_name(gguf, hf);
+  b.gguf_name = gguf_prefix_ + std::string(gguf);
+  b.hf_name = hf_prefix_ + std::string(hf);
   b.shape = std::move(shape);
   b.compute = options_.compute;
   bindings_.push_back(std::move(b));
@@ -196,7 +200,70 @@ Result<void> Binder::check(const Context& ctx) {
   }
   for (std::string& line : unused()) wrong.push_back(std::move(line));
   if (!wrong.empty()) return Error{list(std::move(wrong))};
+  return options_.lora ? choose_adapted() : Result<void>();
+}
+
+// Which weights get a low-rank update. What a model packs itself passes no gradient as it is
+// loaded.
+Result<void> Binder::choose_adapted() {
+  const LoraOptions& lora = *options_.lora;
+  R1_CHECK(!options_.learn && lora.rank >= 1);
+  if (!steps_.empty())
+    return error("low-rank updates: not for a model with experts or latent attention");
+  const auto tied = [&](const Binding& b) {
+    return std::ranges::any_of(bindings_, [&](const Binding& other) {
+      return other.name == b.name && std::holds_alternative<StoredMatrix*>(other.field);
+    });
+  };
+  const auto choose = [&](const auto& wanted) {
+    bool any = false;
+    for (Binding& b : bindings_) {
+      if (!std::holds_alternative<Weight*>(b.field) || tied(b) || !wanted(b)) continue;
+      b.adapted = any = true;
+    }
+    return any;
+  };
+  for (const auto& [name, values] : lora.given) {
+    if (!choose([&](const Binding& b) { return b.name == name; }))
+      return error("low-rank updates: the model has no weight {}", name);
+    const auto b = std::ranges::find(bindings_, name, &Binding::name);
+    if (std::ssize(values.a) != lora.rank * b->stored.cols ||
+        std::ssize(values.b) != lora.rank * b->stored.rows)
+      return error("low-rank updates: {} has another shape than {}", name, b->shape);
+  }
+  for (const std::string& pattern : lora.match) {
+    const auto fits_name = [&](const Binding& b) {
+      for (const std::string& name : {b.gguf_name, b.hf_name})
+        if (fits(pattern, name) || fits("*." + pattern + ".weight", name)) return true;
+      return false;
+    };
+    if (!choose(fits_name)) return error("lora.match: no weight of the model fits {}", pattern);
+  }
   return {};
+}
+
+void Binder::adapt(Context& ctx, const Binding& b, Weight& to) {
+  const LoraOptions& lora = *options_.lora;
+  if (!b.adapted) return to.keep(b.stored);
+  const int64_t rows = b.stored.rows, cols = b.stored.cols, r = lora.rank;
+  Weight::Lora update{std::make_shared<Weight[]>(2), static_cast<float>(lora.scale())};
+  const Tensor a_values = owned_tensor(r, cols), b_values = owned_tensor(rows, r);
+  if (const auto given = lora.given.find(b.name); given != lora.given.end()) {
+    std::ranges::copy(given->second.a, a_values.data());
+    std::ranges::copy(given->second.b, b_values.data());
+  } else {
+    const double bound = 1 / std::sqrt(static_cast<double>(cols));  // Kaiming, a = sqrt(5)
+    for (int64_t i = 0; i < a_values.size(); ++i) {
+      const double u = uniform(lora.seed, stream_of(b.name), static_cast<uint64_t>(i));
+      a_values.data()[i] = static_cast<float>(bound * (2 * u - 1));
+    }
+    std::fill_n(b_values.data(), b_values.size(), 0.0f);
+  }
+  *update.a() = Weight::trainable(ctx, a_values, DType::kF32);
+  *update.b() = Weight::trainable(ctx, b_values, DType::kF32);
+  parameters_.push_back({b.name + kLoraA, {r, cols}, a_values, true, {update.a()}});
+  parameters_.push_back({b.name + kLoraB, {rows, r}, b_values, true, {update.b()}});
+  to.adapt(b.stored, std::move(update));
 }
 
 // The values of a binding that learns; those of the same tensor are the same.
@@ -260,6 +327,7 @@ Result<uint64_t> Binder::load(Context& ctx) {
       **weight = Weight::pack(ctx, b.stored, *b.kernel,
                               std::shared_ptr<std::byte>(memory, memory.get() + at));
       at += aligned(Weight::packed_bytes(*b.kernel, b.stored.rows, b.stored.cols));
+      if (options_.lora) adapt(ctx, b, **weight);
     } else if (auto* const* table = std::get_if<StoredMatrix*>(&b.field)) {
       **table = b.stored;
     } else {

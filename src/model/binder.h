@@ -62,10 +62,11 @@ class Binder {
   using Field = std::variant<Weight*, StoredMatrix*, Tensor*>;
   struct Binding {
     Field field;
-    std::string name;
+    std::string name, gguf_name, hf_name;  // as the file spells it, and in either spelling
     std::vector<int64_t> shape;
     Compute compute;
     bool exact = false, fixed = false;
+    bool adapted = false;  // gets a low-rank update
     const TensorInfo* found = nullptr;
     StoredMatrix stored{};                 // of weights and embeddings
     const MatmulKernel* kernel = nullptr;  // of weights
@@ -78,6 +79,8 @@ class Binder {
   std::vector<std::string> unused() const;
   Result<void> check(const Context& ctx);
   ModelParameter& parameter(const Binding& b, Context& ctx);
+  Result<void> choose_adapted();
+  void adapt(Context& ctx, const Binding& b, Weight& to);
 
   struct Step {
     size_t n_bindings;  // that must be filled before

@@ -15,6 +15,7 @@
 #include "format/weight_file.h"
 #include "kernels/matmul/matmul.h"
 #include "model/config.h"
+#include "model/lora.h"
 #include "tensor/context.h"
 #include "tensor/kv_pages.h"
 #include "tensor/streamed_experts.h"
@@ -52,6 +53,8 @@ struct LoadOptions {
   // To train: every tensor becomes F32 values that may change, multiplied in this type (F32, or
   // BF16, to which products round them).
   std::optional<DType> learn = {};
+  // Low-rank updates that learn, beside weights that stay as they are loaded. Not with `learn`.
+  std::optional<LoraOptions> lora = {};
   // To train from nothing: the file is a config.json without weights.
   std::optional<DrawnWeights> draw = {};
 };

@@ -32,6 +32,30 @@ void add_columns(Context& ctx, const Tensor& x, float* to) {
   });
 }
 
+// dx = dy W, or dx += dy W, of a weight that does not learn: its exact values, a block of rows at a
+// time, in order.
+void through_stored(Context& ctx, const StoredMatrix& w, const Tensor& dy, const Tensor& dx,
+                    bool add) {
+  constexpr int64_t kDecoded = 4 << 20;  // values of a block
+  const int64_t block = std::clamp<int64_t>(kDecoded / w.cols, 1, w.rows);
+  const Tensor values = ctx.tensor(block, w.cols);
+  for (int64_t first = 0; first < w.rows; first += block) {
+    const int64_t n = std::min(block, w.rows - first);
+    ctx.parallel(n, 16, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) w.decode_row(first + i, values.row(i).data());
+    });
+    const GemmProduct product{.m = dy.rows(),
+                              .n = w.cols,
+                              .k = n,
+                              .a = {dy.data() + first, dy.cols(), 1},
+                              .b = {values.data(), w.cols, 1},
+                              .c = dx.data(),
+                              .c_stride = dx.cols(),
+                              .add = add || first > 0};
+    multiply(ctx, {&product, 1});
+  }
+}
+
 }  // namespace
 
 void fill_zeros(Context& ctx, const Tensor& x) {
@@ -151,7 +175,11 @@ void record_linear(Context& ctx, const Tensor& x, const Weight& w, const Tensor&
     const auto [dx, holds] = tape->sum_of(x);
     const LinearGradient gradient_of{*w, x.data(), x.cols(), dy.data(), dy.cols(), dy.rows()};
     std::vector<GemmProduct> products;
-    gradient_of.by_x(products, dx.data(), dx.cols(), holds);
+    if (w->stored()) {
+      through_stored(ctx, *w->stored(), dy, dx, holds);
+    } else {
+      gradient_of.by_x(products, dx.data(), dx.cols(), holds);
+    }
     gradient_of.by_w(products, *tape);
     multiply(ctx, products);
     float* gradient = bias ? tape->leaf_gradient(bias.data()) : nullptr;
@@ -166,6 +194,13 @@ void record_add(Context& ctx, const Tensor& a, const Tensor& b, const Tensor& y)
     tape->add(a, dy);
     tape->add(b, dy);
   });
+}
+
+void record_scale(Context& ctx, const Tensor& x, float factor, const Tensor& y) {
+  Tape* tape = ctx.tape();
+  if (!tape) return;
+  tape->record(y,
+               [&ctx, tape, x, factor](const Tensor& dy) { tape->add(x, scale(ctx, dy, factor)); });
 }
 
 void record_swiglu(Context& ctx, const Tensor& gate, const Tensor& up, const Tensor& y) {

@@ -46,6 +46,7 @@ void record_rms_norm(Context& ctx, const Tensor& x, const Tensor& w, double eps,
 void record_linear(Context& ctx, const Tensor& x, const Weight& w, const Tensor& bias,
                    const Tensor& y);
 void record_add(Context& ctx, const Tensor& a, const Tensor& b, const Tensor& y);
+void record_scale(Context& ctx, const Tensor& x, float factor, const Tensor& y);
 void record_swiglu(Context& ctx, const Tensor& gate, const Tensor& up, const Tensor& y);
 void record_rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t head_dim,
                  const Tensor& y);

@@ -114,6 +114,12 @@ void linear(Context& ctx, const Tensor& x, std::span<const Affine> layers, std::
     y[i] = std::move(memory[i].y);
     record_linear(ctx, x, layers[i].w, layers[i].bias, y[i]);
   }
+  for (size_t i = 0; i < y.size(); ++i) {
+    const Weight::Lora* lora = layers[i].w.lora();
+    if (!lora) continue;
+    const Tensor low = scale(ctx, linear(ctx, x, *lora->a()), lora->scale);  // [T, r]
+    y[i] = add(ctx, y[i], linear(ctx, low, *lora->b()));
+  }
 }
 
 Tensor linear(Context& ctx, const Tensor& x, const Weight& w, const Tensor& bias) {
@@ -122,7 +128,7 @@ Tensor linear(Context& ctx, const Tensor& x, const Weight& w, const Tensor& bias
 
 Tensor swiglu(Context& ctx, const Tensor& x, const Affine& gate, const Affine& up) {
   R1_CHECK(gate.w.rows() == up.w.rows());
-  if (ctx.tape()) {  // which wants both products
+  if (ctx.tape() || gate.w.lora() || up.w.lora()) {  // both products are wanted
     const auto [g, u] = linear(ctx, x, {gate, up});
     return swiglu(ctx, g, u);
   }

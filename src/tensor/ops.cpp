@@ -89,6 +89,13 @@ Tensor add(Context& ctx, const Tensor& a, const Tensor& b) {
   return y;
 }
 
+Tensor scale(Context& ctx, const Tensor& x, float factor) {
+  Tensor y = ctx.tensor(x.rows(), x.cols());
+  for (int64_t i = 0; i < x.size(); ++i) y.data()[i] = factor * x.data()[i];
+  record_scale(ctx, x, factor, y);
+  return y;
+}
+
 Tensor swiglu(Context& ctx, const Tensor& gate, const Tensor& up) {
   Tensor y = elementwise(ctx, best(kSwiGlu, ctx.isa()), gate, up);
   record_swiglu(ctx, gate, up, y);

@@ -30,7 +30,8 @@ Tensor transposed_copy(Context& ctx, const Tensor& x);
 // each head of a row.
 Tensor rms_norm(Context& ctx, const Tensor& x, const Tensor& w, double eps);
 
-// x [T, cols], w [rows, cols], bias [1, rows] or none -> x w^T + bias [T, rows].
+// x [T, cols], w [rows, cols], bias [1, rows] or none -> x w^T + bias [T, rows]; of a weight with a
+// low-rank update (Weight::Lora) that is added.
 Tensor linear(Context& ctx, const Tensor& x, const Weight& w, const Tensor& bias = {});
 
 // Several of one x at once, bit for bit the same: x is prepared once, threads meet once.
@@ -50,6 +51,9 @@ std::array<Tensor, n> linear(Context& ctx, const Tensor& x, const Affine (&layer
 
 // a + b, of one shape.
 Tensor add(Context& ctx, const Tensor& a, const Tensor& b);
+
+// factor * x.
+Tensor scale(Context& ctx, const Tensor& x, float factor);
 
 // silu(gate) * up, of one shape.
 Tensor swiglu(Context& ctx, const Tensor& gate, const Tensor& up);

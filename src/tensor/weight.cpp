@@ -153,6 +153,26 @@ void Weight::refresh(Context& ctx) {
   pack(ctx, stored, *kernel_, l.memory);
 }
 
+struct Weight::Base {
+  StoredMatrix stored;
+  Lora lora;
+};
+
+void Weight::adapt(const StoredMatrix& stored, Lora lora) {
+  R1_CHECK(!learns() && stored.rows == rows_ && stored.cols == cols_);
+  R1_CHECK(!lora.weights || (lora.a()->cols() == cols_ && lora.b()->rows() == rows_ &&
+                             lora.a()->rows() == lora.b()->cols()));
+  base_ = std::make_shared<const Base>(Base{stored, std::move(lora)});
+}
+
+void Weight::keep(const StoredMatrix& stored) { adapt(stored, {}); }
+
+const Weight::Lora* Weight::lora() const {
+  return base_ && base_->lora.weights ? &base_->lora : nullptr;
+}
+
+const StoredMatrix* Weight::stored() const { return base_ ? &base_->stored : nullptr; }
+
 bool Weight::turned() const { return learning_ && learning_->turned; }
 
 const Tensor& Weight::values() const {

@@ -49,6 +49,21 @@ class Weight {
   // change.
   static Weight trainable(Context& ctx, const Tensor& values, DType dtype, bool turned = false);
   bool learns() const { return learning_ != nullptr; }
+
+  // A low-rank update beside a weight that stays as it was loaded, whatever its type (Hu et al.
+  // 2021): linear() gives x W^T + scale (x A^T) B^T. A and B learn, in F32, and are refreshed.
+  struct Lora {
+    Weight* a() const { return weights.get(); }      // [r, cols]
+    Weight* b() const { return weights.get() + 1; }  // [rows, r]
+    std::shared_ptr<Weight[]> weights;
+    float scale = 0;
+  };
+  // `stored`: what this weight was packed from; its bytes stay valid, for gradients by x.
+  void adapt(const StoredMatrix& stored, Lora lora);
+  void keep(const StoredMatrix& stored);  // the same without an update
+  const Lora* lora() const;               // none: null
+  const StoredMatrix* stored() const;     // not kept: null
+
   bool turned() const;
   void refresh(Context& ctx);
   const Tensor& values() const;  // none where it does not learn
@@ -69,6 +84,8 @@ class Weight {
   std::shared_ptr<const std::byte> packed_;
   struct Learning;  // what only a weight that learns has
   std::shared_ptr<Learning> learning_;
+  struct Base;  // what only one has that gradients pass through but do not change
+  std::shared_ptr<const Base> base_;
 };
 
 // Packs matrices one after another into memory of their own; returns its bytes. Errors name a type

@@ -37,6 +37,13 @@ struct ModelRecipe {
   bool recompute = false;
 };
 
+struct LoraRecipe {
+  int64_t rank = 0;  // 0: every weight learns
+  double alpha = 16;
+  std::vector<std::string> match = {"q_proj",  "k_proj",    "v_proj",   "o_proj",
+                                    "up_proj", "gate_proj", "down_proj"};
+};
+
 struct DataRecipe {
   std::vector<std::string> train, evaluate;  // JSONL files
   std::string generator;                     // or a named source of texts (train/traces.h)
@@ -108,6 +115,7 @@ struct Recipe {
   TrainKind kind = TrainKind::kPretrain;
   RunRecipe run;
   ModelRecipe model;
+  LoraRecipe lora;
   DataRecipe data;
   BatchRecipe batch;
   OptimizerRecipe optimizer;

@@ -61,6 +61,20 @@ constexpr RecipeKey kKeys[] = {
      .field = at<&Recipe::model, &ModelRecipe::recompute>,
      .doc = "computes activations again in the backward pass instead of keeping them"},
 
+    {.name = "lora.rank",
+     .field = at<&Recipe::lora, &LoraRecipe::rank>,
+     .doc = "low-rank updates learn, of this rank, and the weights stay as they are stored, also "
+            "quantized; 0: all weights learn",
+     .max = 4096},
+    {.name = "lora.alpha",
+     .field = at<&Recipe::lora, &LoraRecipe::alpha>,
+     .doc = "updates are scaled by alpha / rank",
+     .max = 1e6},
+    {.name = "lora.match",
+     .field = at<&Recipe::lora, &LoraRecipe::match>,
+     .doc = "which weights: patterns (* and ?) of names in GGUF or Hugging Face, or of their last "
+            "part (q_proj)"},
+
     {.name = "data.train",
      .field = at<&Recipe::data, &DataRecipe::train>,
      .doc = "JSONL files: a line {\"messages\"}, {\"text\"} or {\"ids\"} each"},

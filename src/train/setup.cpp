@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "base/pattern.h"
 #include "format/hf_config.h"
 #include "infer/vocab_spec.h"
 
@@ -69,11 +70,26 @@ Result<TrainingData> generated_data(const Recipe& recipe, const DatasetOptions& 
 
 std::span<const TextSource> text_sources() { return kSources; }
 
+LoraOptions lora_options(const Recipe& recipe) {
+  LoraOptions lora;
+  lora.rank = recipe.lora.rank;
+  lora.alpha = recipe.lora.alpha;
+  lora.match = recipe.lora.match;
+  lora.seed = static_cast<uint64_t>(recipe.run.seed);
+  return lora;
+}
+
 Result<TrainedModel> open_model(const Recipe& recipe) {
   TrainedModel t;
   R1_TRY(t.ctx, Context::create(static_cast<int>(recipe.run.threads)));
   LoadOptions options;
   options.learn = recipe.model.precision == "bf16" ? DType::kBF16 : DType::kF32;
+  if (recipe.lora.rank > 0) {
+    if (recipe.model.path.empty()) return error("lora.rank: needs model.path, a model to update");
+    options.lora = lora_options(recipe);
+    options.compute = recipe.model.precision == "bf16" ? Compute::kFast : Compute::kF32;
+    options.learn.reset();
+  }
   if (recipe.model.path.empty()) {
     options.draw = {.std = recipe.model.init_std,
                     .seed = static_cast<uint64_t>(recipe.model.init_seed)};
@@ -141,24 +157,6 @@ Result<TrainingData> open_data(const Recipe& recipe, const TrainedModel& trained
   data.held_out = part(all, seed, 0, data.n_held_out);
   data.train = part(all, seed, data.n_held_out, all->size() - data.n_held_out);
   return data;
-}
-
-bool fits(std::string_view pattern, std::string_view name) {
-  size_t p = 0, n = 0, star = pattern.npos, from = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n]) && pattern[p] != '*') {
-      ++p, ++n;
-    } else if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      from = n;
-    } else if (star != pattern.npos) {
-      p = star + 1;
-      n = ++from;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == pattern.npos;
 }
 
 }  // namespace r1

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/pattern.h"
 #include "format/weight_file.h"
 #include "model/model.h"
 #include "tensor/context.h"
@@ -21,12 +22,13 @@ namespace r1 {
 struct TrainedModel {
   std::unique_ptr<Context> ctx;
   std::optional<WeightFile> file;  // the checkpoint, or the config.json
-  std::unique_ptr<Model> model;    // loaded with LoadOptions::learn
+  std::unique_ptr<Model> model;    // loaded with LoadOptions::learn or ::lora
   std::optional<Tokenizer> tokenizer;
   std::optional<ChatTemplate> chat_template;
 };
 Result<TrainedModel> open_model(const Recipe& recipe);
 
+LoraOptions lora_options(const Recipe& recipe);
 Learner::Options learner_options(const Recipe& recipe);
 
 // What is learned, and what is evaluated: examples of data.evaluate, or held out of data.train (at
@@ -43,8 +45,5 @@ struct TextSource {
   TextGenerator (*make)(const Recipe& recipe);
 };
 std::span<const TextSource> text_sources();
-
-// Whether a name fits a pattern: * is any text, ? any character.
-bool fits(std::string_view pattern, std::string_view name);
 
 }  // namespace r1

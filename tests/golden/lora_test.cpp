@@ -1,0 +1,227 @@
+// Low-rank updates over a base of any type: law 1 holds with them, their gradients are the
+// derivatives of the forward, and adapters go out and come back as the same numbers.
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+
+#include "format/quantize.h"
+#include "kernels/softmax/log_probability.h"
+#include "tests/golden/golden.h"
+#include "train/export.h"
+#include "train/learner.h"
+
+namespace r1 {
+namespace {
+
+const std::vector<int32_t> kIds = {1, 17, 5, 99, 3, 42, 8, 120, 64, 2, 31, 77};
+
+class Lora : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/r1-lora-XXXXXX";
+    folder_ = ::mkdtemp(name);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  // The small model of the repository in another type.
+  std::string base(std::string_view type) {
+    const auto file = WeightFile::open(R1_SOURCE "/models/stories260K/stories260K.f32.gguf");
+    const auto mix = find_mix(type);
+    const std::string path = folder_ + "/" + std::string(type) + ".gguf";
+    ThreadPool threads(1);
+    EXPECT_TRUE(quantize(*file, path, **mix, threads, [](uint64_t, uint64_t) {}));
+    return path;
+  }
+  static LoadOptions options(Compute compute) {
+    LoraOptions lora;
+    lora.rank = 4;
+    lora.alpha = 8;
+    lora.match = {"q_proj", "attn_v", "*.ffn_*.weight"};
+    lora.seed = 5;
+    LoadOptions load{.compute = compute};
+    load.lora = lora;
+    return load;
+  }
+  // B is no longer 0: the updates do something.
+  static void disturb(const Model& model, Context& ctx) {
+    for (const ModelParameter& p : model.parameters()) {
+      for (int64_t i = 0; i < p.values.size(); ++i)
+        p.values.data()[i] += 0.02f * static_cast<float>(i % 5 - 2);
+      p.refresh(ctx);
+    }
+  }
+  static std::vector<float> logits_of(const Model& model, Context& ctx, size_t chunk) {
+    auto kv = KvPages::create(model.kv_shape(DType::kF32), 1);
+    if (!kv) throw std::runtime_error(kv.error().message);
+    const int32_t page = 0;
+    std::vector<float> all;
+    for (size_t at = 0; at < kIds.size(); at += chunk) {
+      const size_t n = std::min(chunk, kIds.size() - at);
+      Batch batch;
+      batch.tokens.assign(kIds.begin() + static_cast<std::ptrdiff_t>(at),
+                          kIds.begin() + static_cast<std::ptrdiff_t>(at + n));
+      batch.parts = {{0, static_cast<int32_t>(n), static_cast<int32_t>(at), {&page, 1}}};
+      batch.wanted.resize(n);
+      std::iota(batch.wanted.begin(), batch.wanted.end(), 0);
+      const Tensor y = model.forward(ctx, batch, *kv);
+      all.insert(all.end(), y.data(), y.data() + y.size());
+    }
+    return all;
+  }
+
+  std::string folder_;
+};
+
+TEST_F(Lora, OneArithmeticForDecodingPrefillAndTraining) {
+  for (const std::string type : {"q4_0", "q8_0", "bf16"}) {
+    SCOPED_TRACE(type);
+    const std::string path = base(type);
+    for (const Isa isa : supported_isas()) {
+      Context ctx(isa, 2);
+      const auto model = load_model(path, options(Compute::kFast), ctx);
+      const auto plain = load_model(path, Compute::kFast, ctx);
+      EXPECT_EQ(logits_of(*model, ctx, 1), logits_of(*plain, ctx, 1));  // B = 0 changes nothing
+      disturb(*model, ctx);
+      const auto alone = logits_of(*model, ctx, 1);
+      EXPECT_NE(alone, logits_of(*plain, ctx, 1));
+      EXPECT_EQ(logits_of(*model, ctx, 5), alone);
+      EXPECT_EQ(logits_of(*model, ctx, kIds.size()), alone);
+
+      // What training computes, with its tape open, of the packed batch and of one sequence.
+      Learner learner(*model, ctx, {});
+      const std::vector<TrainSequence> batch = {{std::span(kIds).first(7)}, {kIds}};
+      std::vector<float> with_tape;
+      ASSERT_TRUE(learner.accumulate(
+          batch, [&](size_t, std::span<const float> logp, std::span<float> gradient) {
+            with_tape.insert(with_tape.end(), logp.begin(), logp.end());
+            std::ranges::fill(gradient, -1.0f);
+          }));
+      std::vector<float> wanted;
+      const auto vocab = static_cast<int64_t>(alone.size() / kIds.size());
+      for (const size_t n : {size_t{7}, kIds.size()})
+        for (size_t t = 0; t + 1 < n; ++t)
+          wanted.push_back(
+              log_probability(alone.data() + static_cast<int64_t>(t) * vocab, vocab, kIds[t + 1]));
+      EXPECT_EQ(with_tape, wanted);
+    }
+  }
+}
+
+TEST_F(Lora, GradientsAreTheDerivatives) {
+  Context ctx(*chosen_isa(), 2);
+  for (const std::string type : {"q4_0", "f32"}) {
+    SCOPED_TRACE(type);
+    const auto model = load_model(base(type), options(Compute::kF32), ctx);
+    disturb(*model, ctx);
+    Learner learner(*model, ctx, {});
+    const TrainSequence sequence{kIds};
+    ASSERT_TRUE(learner.accumulate({&sequence, 1},
+                                   [](size_t, std::span<const float>, std::span<float> gradient) {
+                                     std::ranges::fill(gradient, -1.0f);
+                                   }));
+    const auto loss = [&] {
+      double sum = 0;
+      for (const float x : *learner.log_probabilities({&sequence, 1})) sum -= double{x};
+      return sum;
+    };
+    double checked = 0;
+    for (size_t i = 0; i < model->parameters().size(); ++i) {
+      const ModelParameter& p = model->parameters()[i];
+      // Along the gradient itself the loss changes by its norm.
+      const std::vector<float> g(learner.gradient(i).begin(), learner.gradient(i).end());
+      const double norm = std::sqrt(squared_norm(g));
+      if (norm < 1e-2) continue;
+      const double step = 2e-3;
+      double change = 0;
+      const std::vector<float> before(p.values.data(), p.values.data() + p.values.size());
+      for (const double sign : {1.0, -1.0}) {
+        for (size_t j = 0; j < g.size(); ++j)
+          p.values.data()[j] = before[j] + static_cast<float>(sign * step * double{g[j]} / norm);
+        p.refresh(ctx);
+        change += sign * loss();
+      }
+      std::ranges::copy(before, p.values.data());
+      p.refresh(ctx);
+      EXPECT_NEAR(change / (2 * step), norm, 0.02 * norm + 0.02) << p.name;
+      ++checked;
+    }
+    EXPECT_GE(checked, 10);
+  }
+}
+
+TEST_F(Lora, LearnsOverAQuantizedBase) {
+  Context ctx(*chosen_isa(), 2);
+  const auto model = load_model(base("q4_0"), options(Compute::kFast), ctx);
+  Learner::Options fast;
+  fast.adamw.lr = 1e-2;
+  Learner learner(*model, ctx, fast);
+  const TrainSequence sequence{kIds};
+  std::vector<double> losses;
+  for (int step = 0; step < 30; ++step) {
+    double loss = 0;
+    ASSERT_TRUE(learner.accumulate(
+        {&sequence, 1}, [&](size_t, std::span<const float> logp, std::span<float> gradient) {
+          for (const float x : logp) loss -= double{x};
+          std::ranges::fill(gradient, -1.0f);
+        }));
+    ASSERT_TRUE(learner.step());
+    losses.push_back(loss);
+  }
+  EXPECT_LT(losses.back(), 0.2 * losses.front());
+}
+
+TEST_F(Lora, MergedIsTheSameModelUpToRounding) {
+  Context ctx(*chosen_isa(), 2);
+  ThreadPool threads(2);
+  const std::string path = base("q4_0");
+  const LoadOptions load = options(Compute::kF32);
+  const auto model = load_model(path, load, ctx);
+  disturb(*model, ctx);
+  const std::string out = folder_ + "/merged.gguf";
+  const auto file = WeightFile::open(path);
+  ASSERT_TRUE(file);
+  ExportOptions merged;
+  merged.lora_scale = load.lora->scale();
+  ASSERT_TRUE(export_model(*file, trained_tensors(*model), merged, out, threads));
+  EXPECT_LE(max_difference(logits_of(*load_model(out, Compute::kF32, ctx), ctx, 5),
+                           logits_of(*model, ctx, 5)),
+            1e-4f);
+}
+
+TEST_F(Lora, AnAdapterComesBackAsTheSameBits) {
+  Context ctx(*chosen_isa(), 1);
+  const std::string path = base("q8_0"), out = folder_ + "/adapter";
+  const LoadOptions load = options(Compute::kFast);
+  const auto model = load_model(path, load, ctx);
+  disturb(*model, ctx);
+  const auto file = WeightFile::open(path);
+  ASSERT_TRUE(file);
+  const auto written = write_adapter(*file, trained_tensors(*model), *load.lora, out);
+  ASSERT_TRUE(written) << written.error().message;
+  const auto weights = WeightFile::open(out + "/adapter_model.safetensors");
+  ASSERT_TRUE(weights);
+  EXPECT_TRUE(weights->find("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"));
+  auto read = read_adapter(out, *file);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->rank, 4);
+  EXPECT_EQ(read->alpha, 8);
+  LoadOptions again{.compute = Compute::kFast};
+  again.lora = *std::move(read);
+  EXPECT_EQ(logits_of(*load_model(path, again, ctx), ctx, 3), logits_of(*model, ctx, 3));
+}
+
+TEST_F(Lora, RefusesWhatItCannotUpdate) {
+  Context ctx(*chosen_isa(), 1);
+  LoadOptions load = options(Compute::kFast);
+  load.lora->match = {"q_porj"};
+  const auto file = WeightFile::open(R1_SOURCE "/models/stories260K/stories260K.f32.gguf");
+  ASSERT_TRUE(file);
+  const auto model = Model::load(*file, load, ctx);
+  ASSERT_FALSE(model);
+  EXPECT_NE(model.error().message.find("lora.match: no weight of the model fits q_porj"),
+            std::string::npos)
+      << model.error().message;
+}
+
+}  // namespace
+}  // namespace r1
