@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
+#include "train/export.h"
 #include "train/plan.h"
 #include "train/questions.h"
 #include "train/report.h"
@@ -121,8 +122,8 @@ void print_cost(const Recipe& r, const PlanCost& cost) {
              kept);
   fmt::print(
       "files     {}/: recipe.toml, metrics.jsonl, events.out.tfevents.r1, samples.jsonl, "
-      "step-N/, report.html\n",
-      printable(r.run.out));
+      "step-N/, report.html, {}\n",
+      printable(r.run.out), r.lora.rank > 0 ? "adapter/" : "model");
 }
 
 // Nothing is written.
@@ -133,7 +134,8 @@ Result<void> dry_run(const Recipe& recipe, Trainer& trainer, uint64_t model, int
   return {};
 }
 
-Result<void> train_with(const Options& o, const Recipe& recipe, Trainer& trainer) {
+Result<void> train_with(const Options& o, const Recipe& recipe, const TrainedModel& trained,
+                        Trainer& trainer) {
   R1_TRY(CheckpointStore checkpoints,
          CheckpointStore::open(
              recipe.run.out,
@@ -143,6 +145,9 @@ Result<void> train_with(const Options& o, const Recipe& recipe, Trainer& trainer
   const InterruptGuard guard(InterruptGuard::kTerminateToo);
   R1_TRY(const RunResult result, run(recipe, trainer, checkpoints, view(o, recipe), interrupted));
   tell_end(o, recipe, result);
+  if (result.end == RunEnd::kInterrupted) return {};
+  R1_TRY(const std::string model, export_run(recipe, trained));
+  fmt::print("{}\n", printable(model));
   return {};
 }
 
@@ -163,7 +168,7 @@ Result<void> train(const Options& o) {
     GrpoTrainer trainer(*trained.model, *trained.ctx, *questions, options, rollout,
                         learner_options(recipe));
     if (o.dry_run) return dry_run(recipe, trainer, loaded, 0);
-    return train_with(o, recipe, trainer);
+    return train_with(o, recipe, trained, trainer);
   }
   R1_TRY(const TrainingData data, open_data(recipe, trained));
   if (o.dry_run) {
@@ -179,7 +184,7 @@ Result<void> train(const Options& o) {
                       .evaluate = data.n_held_out},
                      learner_options(recipe));
   if (o.dry_run) return dry_run(recipe, trainer, loaded, data.train->size());
-  return train_with(o, recipe, trainer);
+  return train_with(o, recipe, trained, trainer);
 }
 
 }  // namespace

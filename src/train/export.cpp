@@ -225,6 +225,23 @@ std::vector<TensorInfo> trained_tensors(std::span<const TensorInfo> of_checkpoin
   return tensors;
 }
 
+Result<std::string> export_run(const Recipe& recipe, const TrainedModel& trained) {
+  const WeightFile& source = *trained.file;
+  const auto tensors = trained_tensors(*trained.model);
+  if (recipe.lora.rank > 0) {
+    const std::string out = recipe.run.out + "/adapter";
+    R1_DO(write_adapter(source, tensors, lora_options(recipe), out));
+    return out;
+  }
+  const bool gguf = source.container() == Container::kGguf;
+  const std::string out = recipe.run.out + (gguf ? "/model.gguf" : "/model");
+  ExportOptions options;
+  if (!recipe.data.chat_template.empty()) options.chat_template = trained.chat_template->source();
+  ThreadPool threads(trained.ctx->n_threads());
+  R1_DO(export_model(source, tensors, options, out, threads));
+  return out;
+}
+
 Result<void> export_model(const WeightFile& source, std::span<const TensorInfo> trained,
                           const ExportOptions& options, const std::string& out,
                           ThreadPool& threads) {

@@ -11,6 +11,8 @@
 #include "base/threads.h"
 #include "format/weight_file.h"
 #include "model/model.h"
+#include "train/recipe.h"
+#include "train/setup.h"
 
 namespace r1 {
 
@@ -33,5 +35,9 @@ std::vector<TensorInfo> trained_tensors(std::span<const TensorInfo> of_checkpoin
 Result<void> export_model(const WeightFile& source, std::span<const TensorInfo> trained,
                           const ExportOptions& options, const std::string& out,
                           ThreadPool& threads);
+
+// At the end of a run: OUT/model (a folder) or OUT/model.gguf, as the source is; OUT/adapter where
+// low-rank updates were trained. Returns its path.
+Result<std::string> export_run(const Recipe& recipe, const TrainedModel& trained);
 
 }  // namespace r1
