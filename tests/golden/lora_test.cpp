@@ -121,7 +121,8 @@ TEST_F(Lora, GradientsAreTheDerivatives) {
                                    }));
     const auto loss = [&] {
       double sum = 0;
-      for (const float x : *learner.log_probabilities({&sequence, 1})) sum -= double{x};
+      const auto logp = learner.log_probabilities({&sequence, 1});
+      for (const float x : *logp) sum -= double{x};
       return sum;
     };
     double checked = 0;
