@@ -92,7 +92,7 @@ void print_data(const DataSummary& s) {
   }
 }
 
-void print_steps(const Recipe& r, const PlanCost& cost, int64_t n_examples, bool evaluates) {
+void print_steps(const Recipe& r, const PlanCost& cost, double n_examples, bool evaluates) {
   const double seconds = forecast_seconds(r, cost, evaluates);
   fmt::print("steps     {}", r.run.steps > 0 ? fmt::format("{}", r.run.steps)
                                              : fmt::format("until {} min", r.run.minutes));
@@ -103,8 +103,8 @@ void print_steps(const Recipe& r, const PlanCost& cost, int64_t n_examples, bool
     fmt::print(" of {} sequences, some {:.0f} tokens", r.batch.sequences, cost.tokens);
   }
   if (n_examples > 0) {
-    fmt::print(", {:.2f} epochs", static_cast<double>(r.run.steps * r.batch.sequences) /
-                                      static_cast<double>(n_examples));
+    fmt::print(", {:.2f} epochs",
+               static_cast<double>(r.run.steps * r.batch.sequences) / n_examples);
   }
   fmt::print("\ntime      {} a step", format_seconds(cost.step_seconds));
   if (evaluates) fmt::print(", {} an evaluation", format_seconds(cost.evaluation_seconds));
@@ -127,7 +127,7 @@ void print_cost(const Recipe& r, const PlanCost& cost) {
 }
 
 // Nothing is written.
-Result<void> dry_run(const Recipe& recipe, Trainer& trainer, uint64_t model, int64_t n_examples) {
+Result<void> dry_run(const Recipe& recipe, Trainer& trainer, uint64_t model, double n_examples) {
   R1_TRY(const PlanCost cost, measure(trainer, model));
   print_steps(recipe, cost, n_examples, trainer.evaluates());
   print_cost(recipe, cost);
@@ -171,11 +171,15 @@ Result<void> train(const Options& o) {
     return train_with(o, recipe, trained, trainer);
   }
   R1_TRY(const TrainingData data, open_data(recipe, trained));
+  double n_examples = 0;  // of an epoch, those left out not counted
   if (o.dry_run) {
     R1_TRY(const DataSummary summary,
            summarize(*data.train, trained.tokenizer ? &*trained.tokenizer : nullptr,
                      static_cast<uint64_t>(recipe.run.seed), kExamplesRead));
     print_data(summary);
+    n_examples = static_cast<double>(summary.size) *
+                 static_cast<double>(summary.read - summary.dropped) /
+                 static_cast<double>(summary.read);
   }
   SftTrainer trainer(*trained.model, *trained.ctx, *data.train, data.held_out.get(),
                      {.seed = static_cast<uint64_t>(recipe.run.seed),
@@ -183,7 +187,7 @@ Result<void> train(const Options& o) {
                       .tokens = recipe.batch.tokens,
                       .evaluate = data.n_held_out},
                      learner_options(recipe));
-  if (o.dry_run) return dry_run(recipe, trainer, loaded, data.train->size());
+  if (o.dry_run) return dry_run(recipe, trainer, loaded, n_examples);
   return train_with(o, recipe, trained, trainer);
 }
 
