@@ -1,20 +1,42 @@
 #include "train/recipe.h"
 
-#define TOML_EXCEPTIONS 0
 #include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <sstream>
 
 #include "base/nearest.h"
+
+// toml++ 3.3 asserts what a hostile text can break ("[{run]"): here it throws, whatever the build.
+namespace {
+struct NotToml {};
+[[noreturn]] void not_toml() { throw NotToml(); }
+}  // namespace
+#pragma push_macro("NDEBUG")
+#undef NDEBUG
+#define TOML_ASSERT(condition) (static_cast<bool>(condition) ? void() : not_toml())
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+#pragma pop_macro("NDEBUG")
 
 namespace r1 {
 namespace {
 
 constexpr std::string_view kKindNames[] = {"pretrain", "sft", "grpo"};
 constexpr std::string_view kGroups = "optimizer.group";  // the one array of tables
+
+Result<toml::table> parse_toml(std::string_view text, std::string_view name) {
+  try {
+    toml::parse_result parsed = toml::parse(text, name);
+    if (parsed) return std::move(parsed).table();
+    return error("{}:{}: {}", name, parsed.error().source().begin.line,
+                 parsed.error().description());
+  } catch (const NotToml&) {
+    return error("{}: a section or key is no TOML", name);
+  }
+}
 
 const RecipeKey* find_key(std::string_view name) {
   const auto found = std::ranges::find(recipe_keys(), name, &RecipeKey::name);
@@ -228,9 +250,9 @@ Result<void> set(Recipe& recipe, std::string_view name, std::string_view text) {
   const RecipeField field = key->field(recipe);
   const bool is_text = std::holds_alternative<std::string*>(field);
   const bool is_list = std::holds_alternative<std::vector<std::string>*>(field);
-  const toml::parse_result parsed = toml::parse(fmt::format("value = {}", text));
-  const toml::node* node = parsed ? parsed.table().get("value") : nullptr;
-  const bool one = node && parsed.table().size() == 1;
+  const auto parsed = parse_toml(fmt::format("value = {}", text), "");
+  const toml::node* node = parsed ? parsed->get("value") : nullptr;
+  const bool one = node && parsed->size() == 1;
   if ((is_text && !(one && node->is_string())) ||
       (is_list && !(one && (node->is_string() || node->is_array())))) {
     return assign(recipe, name, toml::value<std::string>(std::string(text)));
@@ -311,14 +333,10 @@ std::optional<TrainKind> find_train_kind(std::string_view name) {
 
 Result<Recipe> parse_recipe(std::string_view text, std::string_view name, TrainKind kind,
                             std::span<const std::string> overrides) {
-  const toml::parse_result parsed = toml::parse(text, name);
-  if (!parsed) {
-    return error("{}:{}: {}", name, parsed.error().source().begin.line,
-                 parsed.error().description());
-  }
+  R1_TRY(const toml::table table, parse_toml(text, name));
   Recipe recipe;
   recipe.kind = kind;
-  R1_DO(Reader(recipe, name).read(parsed.table()));
+  R1_DO(Reader(recipe, name).read(table));
   for (const std::string& setting : overrides) {
     if (auto done = override_key(recipe, setting); !done)
       return std::move(done).error().in(fmt::format("--set {}", setting));

@@ -49,6 +49,7 @@ TEST(Recipe, WhatIsWrongIsNamedWithItsLineAndWhatWouldWork) {
   expect_refused(parse("[optimizer]\nlr = 11\n"), "optimizer.lr = 11: must be a number, 0 ... 10");
   expect_refused(parse("[batch]\nsequences = 1.5\n"), "must be a whole number, 1 ... 1048576");
   expect_refused(parse("[batch]\nsequences = 0\n"), "must be a whole number");
+  expect_refused(parse("[{optimizer]\n"), "r.toml");
   expect_refused(parse("[model]\n"), "r.toml:8: ");  // a section twice
   expect_refused(parse("[schedule]\ndecay = 'cos'\n"), "must be one of constant, linear, cosine");
   expect_refused(parse("[checkpoint]\nevery = true\n"), "must be a whole number, at least 0");
