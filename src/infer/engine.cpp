@@ -31,24 +31,89 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Between the batcher's worker, who generates, and the caller, who reads.
-class Stream final : public Sink {
+// Between the batcher, who draws tokens, and a listener, who hears text.
+class Teller final : public Sink {
  public:
-  explicit Stream(Generation generation) : generation_(std::move(generation)) {}
+  Teller(Generation generation, std::shared_ptr<Listener> listener, Completion known,
+         std::shared_ptr<const ExpertCache> cache)
+      : generation_(std::move(generation)),
+        listener_(std::move(listener)),
+        completion_(std::move(known)),
+        cache_(std::move(cache)),
+        before_(use()) {}
 
   Next take(const Sampled& token) override {
     Generation::Step step = generation_.take(token);
-    const std::lock_guard lock(mutex_);
-    add(std::move(step.piece));
     reason_ = step.finished;
-    changed_.notify_one();
+    tell(std::move(step.piece));
     return {.drop = step.drop, .append = std::move(step.append), .done = step.finished.has_value()};
   }
 
   void end(const End& end) override {
+    if (!reason_) tell(generation_.finish());
+    if (end.error) return listener_->end(*end.error);
+    completion_.reason = reason_.value_or(FinishReason::kCancelled);
+    completion_.stopped_by = generation_.stopped_by();
+    completion_.cached_tokens = end.cached_tokens;
+    completion_.thought_tokens = generation_.thought_tokens();
+    completion_.generated_tokens = generation_.generated_tokens();
+    completion_.prefill_seconds = end.prefill_seconds;
+    completion_.decode_seconds = end.decode_seconds;
+    completion_.drafted_tokens = end.drafted_tokens;
+    completion_.accepted_tokens = end.accepted_tokens;
+    completion_.plain_seconds = end.plain_seconds;
+    const ExpertCache::Use after = use();
+    completion_.experts_asked = after.asked - before_.asked;
+    completion_.experts_found = after.found - before_.found;
+    completion_.expert_bytes_read = after.bytes_read - before_.bytes_read;
+    listener_->end(std::move(completion_));
+  }
+
+ private:
+  ExpertCache::Use use() const { return cache_ ? cache_->use() : ExpertCache::Use{}; }
+
+  void tell(Piece piece) {
+    if (piece.thought.empty() && piece.answer.empty() && piece.tokens.empty() &&
+        !piece.answer_was_thought) {
+      return;
+    }
+    std::string& thought = completion_.thought;
+    if (piece.answer_was_thought) thought = std::exchange(completion_.answer, {});
+    thought += piece.thought;
+    if (piece.answer_was_thought) {  // as a thought ends that was known for one
+      thought.erase(thought.find_last_not_of(" \t\n\v\f\r") + 1);
+    }
+    completion_.answer += piece.answer;
+    listener_->hear(std::move(piece));
+  }
+
+  Generation generation_;
+  std::shared_ptr<Listener> listener_;
+  Completion completion_;
+  std::shared_ptr<const ExpertCache> cache_;
+  ExpertCache::Use before_;
+  std::optional<FinishReason> reason_;
+};
+
+// A caller who waits on a thread of his own.
+class Waiter final : public Listener {
+ public:
+  void hear(Piece piece) override {
     const std::lock_guard lock(mutex_);
-    if (!reason_) add(generation_.finish());
-    end_ = end;
+    if (piece.answer_was_thought) {
+      piece_.answer_was_thought = true;
+      piece_.thought += std::exchange(piece_.answer, {});
+    }
+    piece_.thought += piece.thought;
+    piece_.answer += piece.answer;
+    std::move(piece.tokens.begin(), piece.tokens.end(), std::back_inserter(piece_.tokens));
+    fresh_ = true;
+    changed_.notify_one();
+  }
+
+  void end(Result<Completion> completion) override {
+    const std::lock_guard lock(mutex_);
+    end_ = std::move(completion);
     changed_.notify_one();
   }
 
@@ -63,34 +128,14 @@ class Stream final : public Sink {
     return std::exchange(piece_, {});
   }
 
-  // After next() has returned nothing.
-  const Generation& generation() const { return generation_; }
-  const End& ended() const { return *end_; }
-  FinishReason reason() const { return reason_.value_or(FinishReason::kCancelled); }
+  Result<Completion> take_end() { return *std::move(end_); }  // after next() has returned nothing
 
  private:
-  void add(Piece piece) {
-    if (piece.thought.empty() && piece.answer.empty() && piece.tokens.empty() &&
-        !piece.answer_was_thought) {
-      return;
-    }
-    if (piece.answer_was_thought) {
-      piece_.answer_was_thought = true;
-      piece_.thought += std::exchange(piece_.answer, {});
-    }
-    piece_.thought += piece.thought;
-    piece_.answer += piece.answer;
-    std::move(piece.tokens.begin(), piece.tokens.end(), std::back_inserter(piece_.tokens));
-    fresh_ = true;
-  }
-
-  Generation generation_;  // the worker's until the end
-  std::mutex mutex_;       // guards what follows
+  std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   Piece piece_;
   bool fresh_ = false;
-  std::optional<FinishReason> reason_;
-  std::optional<End> end_;
+  std::optional<Result<Completion>> end_;
 };
 
 // A caller who leaves, by an exception too, leaves nothing running.
@@ -229,6 +274,9 @@ struct Engine::Impl {
   std::shared_ptr<const ExpertCache> expert_cache;  // null: all experts are in memory
   std::unique_ptr<Batcher> batcher;                 // last: its worker uses what stands above
 
+  Result<uint64_t> submit(std::vector<int32_t> prompt, std::string_view rendered,
+                          const GenerateParams& params, std::shared_ptr<Listener> listener);
+
   const Tokenizer* tokenizer_or_null() const { return tokenizer ? &*tokenizer : nullptr; }
   const ChatTemplate* template_or_null() const { return chat_template ? &*chat_template : nullptr; }
 };
@@ -329,11 +377,12 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
     speculator =
         std::make_unique<DraftModel>(std::move(draft), *impl->ctx, std::move(draft_pages), both);
   }
-  impl->batcher = std::make_unique<Batcher>(
-      *impl->model, *impl->ctx, std::move(pages),
-      BatcherOptions{
-          .context = plan->context, .vocab = vocab, .longest_draft = options.longest_draft},
-      std::move(speculator));
+  impl->batcher = std::make_unique<Batcher>(*impl->model, *impl->ctx, std::move(pages),
+                                            BatcherOptions{.context = plan->context,
+                                                           .vocab = vocab,
+                                                           .max_waiting = options.max_waiting,
+                                                           .longest_draft = options.longest_draft},
+                                            std::move(speculator));
   impl->load_seconds = seconds_since(start);
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
@@ -380,52 +429,75 @@ Result<Completion> Engine::chat(const nlohmann::ordered_json& messages, Think th
   return complete(impl_->prompts->encode(text), text, params, on_piece);
 }
 
+Result<Prompt> Engine::prompt(const nlohmann::ordered_json& messages, Think think,
+                              const nlohmann::ordered_json* tools, const Begun* begun) const {
+  R1_TRY(auto text, impl_->prompts->render(messages, think, tools));
+  Prompt prompt{.ids = {}, .thinking = PromptBuilder::thinking(text, begun)};
+  if (begun) {
+    R1_TRY(text, impl_->prompts->continued(std::move(text), *begun));
+  }
+  prompt.ids = impl_->prompts->encode(text);
+  return prompt;
+}
+
+Result<Prompt> Engine::prompt(std::string_view text) const {
+  if (!tokenizer()) return error("the model has no tokenizer: it works on token ids only");
+  Prompt prompt{.ids = tokenizer()->encode(text, true), .thinking = false};
+  const std::optional<int32_t> bos = tokenizer()->bos();
+  if (bos && tokenizer()->add_bos() && (prompt.ids.empty() || prompt.ids[0] != *bos))
+    prompt.ids.insert(prompt.ids.begin(), *bos);
+  return prompt;
+}
+
+Result<uint64_t> Engine::Impl::submit(std::vector<int32_t> prompt, std::string_view rendered,
+                                      const GenerateParams& params,
+                                      std::shared_ptr<Listener> listener) {
+  R1_DO(check(params));
+  const int64_t n = std::ssize(prompt);
+  Completion known;
+  known.prompt_tokens = n;
+  known.load_seconds = load_seconds;
+  return batcher->submit(
+      {.prompt = std::move(prompt),
+       .sampling = params.sampling,
+       .n_top = params.top_logprobs,
+       .sink = std::make_shared<Teller>(
+           Generation(tokenizer_or_null(), rendered, params, plan.context - n, end_ids),
+           std::move(listener), std::move(known), expert_cache)});
+}
+
+Result<uint64_t> Engine::submit(Prompt prompt, const GenerateParams& params,
+                                std::shared_ptr<Listener> listener) {
+  return impl_->submit(std::move(prompt.ids), prompt.thinking ? kOpenThought : "", params,
+                       std::move(listener));
+}
+
+void Engine::cancel(uint64_t number) { impl_->batcher->cancel(number); }
+
+Engine::Load Engine::load() const {
+  const Batcher::Load load = impl_->batcher->load();
+  const PageCache::Usage& pages = load.pages;
+  return {.running = load.running,
+          .waiting = load.waiting,
+          .preemptions = load.preemptions,
+          .steps = load.steps,
+          .pages_used = pages.used,
+          .pages = int64_t{pages.free} + pages.used + pages.idle};
+}
+
 Result<Completion> Engine::complete(std::vector<int32_t> prompt, std::string_view rendered,
                                     const GenerateParams& params, const OnPiece& on_piece) {
-  R1_DO(check(params));
-  Completion completion;
-  completion.prompt_tokens = std::ssize(prompt);
-  completion.load_seconds = impl_->load_seconds;
-  const ExpertCache* cache = impl_->expert_cache.get();
-  const ExpertCache::Use before = cache ? cache->use() : ExpertCache::Use{};
-  const auto stream = std::make_shared<Stream>(
-      Generation(tokenizer(), rendered, params, context() - std::ssize(prompt), impl_->end_ids));
-  R1_TRY(const uint64_t number, impl_->batcher->submit({.prompt = std::move(prompt),
-                                                        .sampling = params.sampling,
-                                                        .n_top = params.top_logprobs,
-                                                        .sink = stream}));
+  const auto waiter = std::make_shared<Waiter>();
+  R1_TRY(const uint64_t number, impl_->submit(std::move(prompt), rendered, params, waiter));
   const Canceller canceller{*impl_->batcher, number};
   bool wanted = true;
-  while (const auto piece = stream->next()) {
-    if (piece->answer_was_thought) completion.thought = std::exchange(completion.answer, {});
-    completion.thought += piece->thought;
-    if (piece->answer_was_thought) {  // as a thought ends that was known for one
-      completion.thought.erase(completion.thought.find_last_not_of(" \t\n\v\f\r") + 1);
-    }
-    completion.answer += piece->answer;
+  while (const auto piece = waiter->next()) {
     if (wanted && on_piece && !on_piece(*piece)) {
       wanted = false;
       impl_->batcher->cancel(number);
     }
   }
-  const Sink::End& end = stream->ended();
-  if (end.error) return *end.error;
-  completion.reason = stream->reason();
-  completion.cached_tokens = end.cached_tokens;
-  completion.thought_tokens = stream->generation().thought_tokens();
-  completion.generated_tokens = stream->generation().generated_tokens();
-  completion.prefill_seconds = end.prefill_seconds;
-  completion.decode_seconds = end.decode_seconds;
-  completion.drafted_tokens = end.drafted_tokens;
-  completion.accepted_tokens = end.accepted_tokens;
-  completion.plain_seconds = end.plain_seconds;
-  if (cache) {
-    const ExpertCache::Use after = cache->use();
-    completion.experts_asked = after.asked - before.asked;
-    completion.experts_found = after.found - before.found;
-    completion.expert_bytes_read = after.bytes_read - before.bytes_read;
-  }
-  return completion;
+  return waiter->take_end();
 }
 
 }  // namespace r1

@@ -36,6 +36,7 @@ struct EngineOptions {
   std::string draft_model = {};           // of kDraft: what to open
   int64_t longest_draft = kLongestDraft;  // ids guessed at once, at most
   std::string adapter = {};               // PEFT's folder: low-rank updates of the model
+  int max_waiting = 512;                  // generations in the queue; more are refused
 };
 
 enum class Think { kAuto, kOn, kOff };
@@ -47,6 +48,7 @@ struct GenerateParams {
   int64_t think_budget = -1;  // tokens of thought after which it is closed; -1: none
   int64_t think_minimum = 0;  // while under it a closing tag is replaced and thinking goes on
   int top_logprobs = -1;      // -1: no log-probabilities
+  bool split_thought = true;  // false: the tags of a thought are text of the answer
 };
 
 enum class FinishReason { kStop, kLength, kContext, kCancelled };
@@ -66,6 +68,7 @@ struct Piece {
 struct Completion {
   std::string thought, answer;
   FinishReason reason = FinishReason::kStop;
+  std::string stopped_by;  // the stop string, where one ended it
   int64_t prompt_tokens = 0, cached_tokens = 0, thought_tokens = 0, generated_tokens = 0;
   double load_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
   int64_t drafted_tokens = 0, accepted_tokens = 0;  // guesses, and those that held
@@ -73,6 +76,25 @@ struct Completion {
   // Of experts that stay in the file, by all callers meanwhile: asked for, found in memory, and the
   // bytes read for the others. Zeros where all experts are in memory.
   uint64_t experts_asked = 0, experts_found = 0, expert_bytes_read = 0;
+};
+
+struct Prompt {
+  std::vector<int32_t> ids;
+  bool thinking = false;  // it ends inside a thought
+};
+
+// What the assistant has said of its turn already; the model goes on from there. Without an answer
+// a thought stays open.
+struct Begun {
+  std::string thought, answer;
+};
+
+// Hears one generation, from the engine's own worker: what it does there is quick.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  virtual void hear(Piece piece) = 0;                   // text or tokens that came, in order
+  virtual void end(Result<Completion> completion) = 0;  // the last call, made once
 };
 
 class Engine {
@@ -99,6 +121,12 @@ class Engine {
   Result<std::vector<int32_t>> tokenize_prompt(const nlohmann::ordered_json& messages, Think think,
                                                const nlohmann::ordered_json* tools = nullptr) const;
 
+  // As tokenize_prompt; `begun` may be null.
+  Result<Prompt> prompt(const nlohmann::ordered_json& messages, Think think,
+                        const nlohmann::ordered_json* tools, const Begun* begun) const;
+  // A text as it stands, its control tokens too, after BOS where the tokenizer adds one.
+  Result<Prompt> prompt(std::string_view text) const;
+
   // on_piece is called as text appears, and with an empty piece while none does (a long prompt);
   // returning false cancels within one step. Blocks until done.
   // The prompt's length is checked first: an error names its tokens and the context.
@@ -107,6 +135,18 @@ class Engine {
                           const GenerateParams& params, const OnPiece& on_piece);
   Result<Completion> complete(std::vector<int32_t> prompt, std::string_view rendered,
                               const GenerateParams& params, const OnPiece& on_piece);
+
+  // The same without a thread that waits. Refuses what complete() refuses before it begins; else
+  // gives the number to cancel it by, and from then on the listener is told, at once perhaps.
+  Result<uint64_t> submit(Prompt prompt, const GenerateParams& params,
+                          std::shared_ptr<Listener> listener);
+  void cancel(uint64_t number);  // within one step; the listener is told of the end all the same
+
+  struct Load {  // as of the last step
+    int64_t running = 0, waiting = 0, preemptions = 0, steps = 0;
+    int64_t pages_used = 0, pages = 0;  // of the KV cache
+  };
+  Load load() const;
 
  private:
   struct Impl;

@@ -132,7 +132,10 @@ void Generation::think_on(Step& step) {
   accept_forced(before + std::string(kThinkOn), step);
 }
 
-void Generation::show(std::string_view text, Piece& piece) { add(splitter_.feed(text), piece); }
+void Generation::show(std::string_view text, Piece& piece) {
+  if (params_.split_thought) return add(splitter_.feed(text), piece);
+  piece.answer += stops_.feed(text);
+}
 
 void Generation::add(ReasoningSplitter::Piece split, Piece& piece) {
   if (split.answer_was_thought) {

@@ -43,6 +43,7 @@ class Generation {
   // Ends it from outside: what was held back.
   Piece finish();
 
+  const std::string& stopped_by() const { return stops_.stopped_by(); }
   int64_t generated_tokens() const { return generated_; }  // ids that joined, the end id included
   int64_t thought_tokens() const {
     return thought_;

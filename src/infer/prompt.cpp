@@ -153,6 +153,23 @@ Result<std::string> PromptBuilder::render(const Json& messages, Think think, con
   return text;
 }
 
+Result<std::string> PromptBuilder::continued(std::string rendered, const Begun& begun) const {
+  if (!begun.thought.empty() && !reasoning_) return error("'{}' does not support thinking", model_);
+  const bool open = ends_in_open_thought(rendered);
+  if (!begun.thought.empty()) {
+    if (!open) rendered += "<think>\n";
+    rendered += tokenizer_->protect(begun.thought);
+  }
+  if (begun.answer.empty()) return rendered;
+  if (open || !begun.thought.empty()) rendered += "\n</think>\n\n";
+  return rendered + tokenizer_->protect(begun.answer);
+}
+
+bool PromptBuilder::thinking(std::string_view rendered, const Begun* begun) {
+  if (begun && !begun->answer.empty()) return false;
+  return ends_in_open_thought(rendered) || (begun && !begun->thought.empty());
+}
+
 std::vector<int32_t> PromptBuilder::encode(std::string_view rendered) const {
   std::vector<int32_t> ids = tokenizer_->encode(rendered, true);
   if (!template_ && tokenizer_->add_bos() && tokenizer_->bos())

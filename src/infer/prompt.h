@@ -35,6 +35,11 @@ class PromptBuilder {
                              const nlohmann::ordered_json* tools,
                              bool generation_prompt = true) const;
   std::vector<int32_t> encode(std::string_view rendered) const;
+  // The rendered text with what the assistant has already said; the thought is closed where there
+  // is an answer. An error for a thought of models that do not reason.
+  Result<std::string> continued(std::string rendered, const Begun& begun) const;
+  // Whether a rendered text, continued by `begun` or not, ends inside a thought.
+  static bool thinking(std::string_view rendered, const Begun* begun);
 
  private:
   const ChatTemplate* template_;

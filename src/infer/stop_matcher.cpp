@@ -21,7 +21,10 @@ std::string StopMatcher::feed(std::string_view text) {
     const size_t at = held_.find(stop);
     if (at == std::string::npos) continue;
     const size_t after = at + stop.size();
-    if (after < complete || (after == complete && at < end)) end = at, complete = after;
+    if (after < complete || (after == complete && at < end)) {
+      end = at, complete = after;
+      stopped_by_ = stop;
+    }
   }
   if (end != std::string::npos) {
     stopped_ = true;

@@ -21,10 +21,11 @@ class StopMatcher {
   std::string feed(std::string_view text);
   std::string finish();  // what was held
   bool stopped() const { return stopped_; }
+  const std::string& stopped_by() const { return stopped_by_; }  // "" until then
 
  private:
   std::vector<std::string> stops_;
-  std::string held_;
+  std::string held_, stopped_by_;
   bool stopped_ = false;
 };
 

@@ -1,0 +1,155 @@
+// r1 serve: models over HTTP, until SIGTERM or Ctrl-C; then what is being said is said to its end.
+#include <pthread.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/chat_options.h"
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "cli/terminal.h"
+#include "serve/dialects.h"
+#include "serve/server.h"
+
+namespace r1 {
+
+const char* const serve_examples = R"(Examples:
+  r1 serve model.gguf                     http://127.0.0.1:11434, for this machine alone
+  r1 serve --models ~/models              every model of a folder, loaded when it is wanted
+  r1 key create laptop && r1 serve model.gguf --host 0.0.0.0)";
+
+namespace {
+
+constexpr double kDrainSeconds = 30;
+
+struct ServeOptions {
+  std::vector<std::string> models;
+  std::string folder;
+  ServerOptions server;
+  EngineOptions engine;
+  double keep_minutes = 5;
+  bool log = false;
+};
+
+Result<std::vector<ShelfItem>> offered(const ServeOptions& options) {
+  std::vector<ShelfItem> items;
+  for (const std::string& path : options.models) {
+    R1_TRY(ShelfItem item, shelf_item(path));
+    item.kept = true;
+    items.push_back(std::move(item));
+  }
+  if (!options.folder.empty()) {
+    R1_TRY(auto more, shelf_items(options.folder));
+    items.insert(items.end(), more.begin(), more.end());
+  }
+  if (items.empty())
+    return error("no model: r1 serve MODEL..., or --models FOLDER with some in it");
+  return items;
+}
+
+// Loads those that were named, so that the first request finds them.
+Result<void> load_kept(Shelf& shelf) {
+  std::mutex mutex;
+  std::condition_variable done;
+  size_t left = 0;
+  std::optional<Error> failure;
+  for (const ShelfItem& item : shelf.items()) left += item.kept;
+  for (const ShelfItem& item : shelf.items()) {
+    if (!item.kept) continue;
+    shelf.open(item, {}, [&](const Result<Lease>& model) {
+      const std::lock_guard lock(mutex);
+      if (!model && !failure) failure = model.error();
+      --left;
+      done.notify_one();
+    });
+  }
+  std::unique_lock lock(mutex);
+  done.wait(lock, [&] { return left == 0; });
+  if (failure) return *failure;
+  return {};
+}
+
+Result<void> serve(const ServeOptions& options) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread: all of them inherit it
+  std::signal(SIGPIPE, SIG_IGN);
+
+  R1_TRY(auto items, offered(options));
+  ServerOptions server_options = options.server;
+  if (options.log) {
+    server_options.log = [](const nlohmann::ordered_json& line) {
+      nlohmann::ordered_json timed = {{"time", rfc3339(unix_seconds())}};
+      timed.update(line);
+      fmt::print(stderr, "{}\n", dump(timed));
+    };
+  }
+  const Shelf::Open open =
+      [&options](const std::string& path) -> Result<std::unique_ptr<ServedModel>> {
+    EngineOptions engine = options.engine;
+    engine.max_waiting = options.server.most_at_once + 1;
+    std::optional<Progress> bar;
+    engine.progress = [&](uint64_t done, uint64_t total) {
+      if (!bar) bar.emplace("loading", total);
+      bar->update(done);
+    };
+    return open_served(path, engine);
+  };
+  R1_TRY(const auto server,
+         Server::start(server_options, std::move(items), open, options.keep_minutes * 60));
+  R1_DO(load_kept(server->shelf()));
+  std::vector<std::string> names;
+  for (const ShelfItem& item : server->shelf().items()) names.push_back(item.name);
+  fmt::print(stderr, "serving {} at http://{}:{}\n",
+             printable(fmt::format("{}", fmt::join(names, ", "))), options.server.host,
+             server->port());
+
+  int signal = 0;
+  ::sigwait(&signals, &signal);
+  fmt::print(stderr, "ending: answers under way have {} s; again to end at once\n", kDrainSeconds);
+  ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  if (!server->drain(kDrainSeconds)) fmt::print(stderr, "some answers were cut short\n");
+  return {};
+}
+
+}  // namespace
+
+Run declare_serve(CLI::App& app) {
+  const auto options = std::make_shared<ServeOptions>();
+  ServeOptions* o = options.get();
+  app.add_option("MODEL", o->models,
+                 ".gguf files or Hugging Face folders, loaded at once and kept");
+  app.add_option("--models", o->folder, "a folder of models, each loaded when it is first wanted")
+      ->type_name("FOLDER");
+  app.add_option("--host", o->server.host,
+                 "address to listen on; all but loopback demand a key; default: 127.0.0.1")
+      ->type_name("ADDRESS");
+  app.add_option("--port", o->server.port, "default: 11434, where Ollama's clients look")
+      ->check(CLI::Range(0, 65535))
+      ->type_name("N");
+  app.add_option("--name", o->server.names, "a host name that requests may use; repeatable")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->type_name("HOST");
+  app.add_option("--keys", o->server.keys, "the file of keys; default: ~/.local/state/r1/keys.json")
+      ->type_name("FILE");
+  app.add_option("--queue", o->server.most_at_once,
+                 "answers under way and waiting, at most; more get 429; default: 512")
+      ->check(CLI::Range(1, 1 << 20))
+      ->type_name("N");
+  app.add_option("--keep", o->keep_minutes, "minutes a model of --models stays unused; default: 5")
+      ->check(CLI::Range(0.0, 1e6))
+      ->type_name("MINUTES");
+  app.add_flag(
+      "--strict-reasoning", o->server.strict_reasoning,
+      "refuse reasoning_content in messages, as DeepSeek-R1's first API did; else it is dropped");
+  app.add_flag("--log", o->log, "JSON lines on standard error, without a word of what is said");
+  add_engine_options(app, o->engine);
+  return [options] { return serve(*options); };
+}
+
+}  // namespace r1

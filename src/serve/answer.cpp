@@ -1,0 +1,247 @@
+#include "serve/answer.h"
+
+#include <chrono>
+#include <random>
+
+namespace r1 {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+class Answer final : public std::enable_shared_from_this<Answer> {
+ public:
+  Answer(App& app, Ask ask, Lease model, std::unique_ptr<Voice> voice, Refuse words,
+         std::shared_ptr<Reply> reply)
+      : app_(app),
+        ask_(std::move(ask)),
+        model_(std::move(model)),
+        voice_(std::move(voice)),
+        words_(words),
+        reply_(std::move(reply)) {}
+
+  ~Answer() { app_.at_once -= admitted_; }
+
+  void start() {
+    std::vector<Prompt> prompts;
+    if (const auto problem = read_prompts(prompts)) return refuse(*reply_, *problem, words_);
+    const size_t n = prompts.size() * static_cast<size_t>(ask_.n);
+    const int before = app_.at_once.fetch_add(static_cast<int>(n));
+    admitted_ = static_cast<int>(n);
+    if (before + admitted_ > app_.most_at_once) {
+      app_.metrics.refused(429);
+      return refuse(*reply_,
+                    {.status = 429,
+                     .message = fmt::format("server busy: {} generations are under way, at most {} "
+                                            "are taken; try again later",
+                                            before, app_.most_at_once),
+                     .code = "rate_limit_exceeded",
+                     .retry_after = 1},
+                    words_);
+    }
+    GenerateParams params = ask_.params;
+    params.sampling = ask_.sampling.over(model_->defaults());
+    const uint64_t seed = ask_.sampling.seed.value_or(fresh_number());
+    all_.resize(n);
+    open_ = n;
+    for (size_t i = 0; i < n; ++i) {
+      const size_t prompt = i / static_cast<size_t>(ask_.n);
+      params.sampling.seed = seed + i % static_cast<size_t>(ask_.n);
+      auto number =
+          model_->submit(prompts[prompt], params, std::make_shared<Ear>(shared_from_this(), i));
+      if (!number) {
+        stop();
+        open_ = 0;
+        return refuse(*reply_, {.message = number.error().message}, words_);
+      }
+      numbers_.push_back(*number);
+    }
+    reply_->on_gone([self = shared_from_this()] { self->stop(); });
+    if (!ask_.stream) return;
+    reply_->begin(200, voice_->stream_type(), voice_->heartbeat());
+    reply_->write(voice_->begin(prompt_tokens_));
+  }
+
+ private:
+  // Hears of one choice in the engine's thread and passes it on to the strand.
+  class Ear final : public Listener {
+   public:
+    Ear(std::shared_ptr<Answer> answer, size_t choice)
+        : answer_(std::move(answer)), choice_(choice) {}
+
+    void hear(Piece piece) override {
+      auto box = std::make_shared<Piece>(std::move(piece));
+      answer_->reply_->post([a = answer_, c = choice_, box] { a->heard(c, std::move(*box)); });
+    }
+    void end(Result<Completion> completion) override {
+      auto box = std::make_shared<Result<Completion>>(std::move(completion));
+      answer_->reply_->post([a = answer_, c = choice_, box] { a->ended(c, std::move(*box)); });
+    }
+
+   private:
+    std::shared_ptr<Answer> answer_;
+    size_t choice_;
+  };
+
+  std::optional<Problem> read_prompts(std::vector<Prompt>& prompts) {
+    const auto add = [&](Result<Prompt> prompt) -> std::optional<Problem> {
+      if (!prompt) return Problem{.message = prompt.error().message, .param = "messages"};
+      const int64_t n = std::ssize(prompt->ids);
+      if (n == 0) return Problem{.message = "the prompt is empty", .param = "prompt"};
+      if (n >= model_->context()) {
+        return Problem{
+            .message = fmt::format("the prompt has {} tokens, the context holds {}: shorten "
+                                   "it, or start the server with a larger --context",
+                                   n, model_->context()),
+            .param = "messages",
+            .code = "context_length_exceeded"};
+      }
+      for (const int32_t id : prompt->ids) {
+        if (id >= 0 && id < model_->vocab()) continue;
+        return Problem{.message = fmt::format("the prompt holds token {}: ids are 0 to {}", id,
+                                              model_->vocab() - 1),
+                       .param = "prompt"};
+      }
+      prompt_tokens_ += n;
+      prompts.push_back(*std::move(prompt));
+      return std::nullopt;
+    };
+    for (const auto& [id, bias] : ask_.sampling.logit_bias) {
+      if (id >= 0 && id < model_->vocab()) continue;
+      return Problem{.message = fmt::format("logit_bias {}: the model's ids are 0 to {}", id,
+                                            model_->vocab() - 1),
+                     .param = "logit_bias"};
+    }
+    if (!ask_.messages.is_null())
+      return add(model_->prompt(ask_.messages, ask_.think, ask_.begun ? &*ask_.begun : nullptr));
+    for (const Text& text : ask_.texts) {
+      auto problem = std::holds_alternative<std::string>(text)
+                         ? add(model_->prompt(std::get<std::string>(text)))
+                         : add(Prompt{.ids = std::get<std::vector<int32_t>>(text)});
+      if (problem) return problem;
+    }
+    return std::nullopt;
+  }
+
+  void stop() {
+    for (const uint64_t number : numbers_) model_->cancel(number);
+  }
+
+  void heard(size_t choice, Piece piece) {
+    if (open_ == 0) return;
+    if (first_) app_.metrics.first_token(seconds_since(began_));
+    first_ = false;
+    if (ask_.stream) reply_->write(voice_->piece(choice, piece));
+    auto& tokens = all_[choice].tokens;
+    std::move(piece.tokens.begin(), piece.tokens.end(), std::back_inserter(tokens));
+  }
+
+  void ended(size_t choice, Result<Completion> completion) {
+    if (open_ == 0) return;
+    if (!completion) {
+      open_ = 0;
+      stop();
+      app_.metrics.refused(500);
+      app_.metrics.failed(completion.error().message);
+      const Problem problem{.status = 500, .message = "the model failed to answer"};
+      if (!ask_.stream) return refuse(*reply_, problem, words_);
+      reply_->write(voice_->problem(problem));
+      return reply_->finish();
+    }
+    app_.metrics.answered(*completion, seconds_since(began_));
+    if (ask_.stream) reply_->write(voice_->ended(choice, *completion));
+    all_[choice].completion = *std::move(completion);
+    if (--open_ > 0) return;
+    if (!ask_.stream) return reply_->send(200, "application/json", voice_->whole(all_));
+    reply_->write(voice_->finish(all_));
+    reply_->finish();
+  }
+
+  App& app_;
+  Ask ask_;
+  Lease model_;
+  std::unique_ptr<Voice> voice_;
+  Refuse words_;
+  std::shared_ptr<Reply> reply_;
+  std::vector<Voice::Said> all_;
+  std::vector<uint64_t> numbers_;
+  size_t open_ = 0;  // choices still being generated
+  int admitted_ = 0;
+  int64_t prompt_tokens_ = 0;
+  bool first_ = true;
+  const Clock::time_point began_ = Clock::now();
+};
+
+}  // namespace
+
+SamplingParams SamplingWish::over(SamplingParams own) const {
+  const auto lay = [](auto& to, const auto& from) {
+    if (from) to = *from;
+  };
+  lay(own.temperature, temperature);
+  lay(own.top_p, top_p);
+  lay(own.min_p, min_p);
+  lay(own.repetition_penalty, repetition);
+  lay(own.presence_penalty, presence);
+  lay(own.frequency_penalty, frequency);
+  lay(own.top_k, top_k);
+  lay(own.penalty_last_n, last_n);
+  own.logit_bias = logit_bias;
+  return own;
+}
+
+void refuse(Reply& reply, const Problem& problem, Refuse words) {
+  const Refusal refusal = words(problem);
+  Headers headers;
+  if (problem.retry_after > 0)
+    headers.emplace_back("Retry-After", std::to_string(problem.retry_after));
+  if (refusal.status == 401) headers.emplace_back("WWW-Authenticate", "Bearer");
+  reply.send(refusal.status, "application/json", refusal.body, headers);
+}
+
+void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply) {
+  const ShelfItem* item = app.shelf.find(ask.model);
+  if (!item) {
+    return refuse(*reply,
+                  {.status = 404,
+                   .message = fmt::format("model '{}' not found: /v1/models lists those there are",
+                                          ask.model),
+                   .param = "model",
+                   .code = "model_not_found"},
+                  words);
+  }
+  const auto keep_alive = ask.keep_alive;
+  auto ready = [&app, ask = std::make_shared<Ask>(std::move(ask)), voice = std::move(voice), words,
+                reply](Result<Lease> model) {
+    if (!model) {
+      app.metrics.failed(model.error().message);
+      return reply->post([words, reply] {
+        refuse(*reply, {.status = 503, .message = "the model cannot be loaded now"}, words);
+      });
+    }
+    reply->post([&app, ask, voice, words, reply, lease = *std::move(model)] {
+      std::make_shared<Answer>(app, std::move(*ask), lease, voice(lease), words, reply)->start();
+    });
+  };
+  app.shelf.open(*item, keep_alive, std::move(ready));
+}
+
+uint64_t fresh_number() {
+  std::random_device device;
+  return (uint64_t{device()} << 32) | device();
+}
+
+std::string fresh_id(std::string_view prefix) {
+  return fmt::format("{}{:016x}", prefix, fresh_number());
+}
+
+int64_t unix_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace r1

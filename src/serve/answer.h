@@ -1,0 +1,92 @@
+// From a request in nobody's dialect to the events of its answer, on the reply's strand: n choices
+// are generated together, and told of in a dialect's words by a Voice.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "serve/fields.h"
+#include "serve/http.h"
+#include "serve/metrics.h"
+#include "serve/shelf.h"
+
+namespace r1 {
+
+// What sampling a client asked for, to be laid over the model's own.
+struct SamplingWish {
+  std::optional<float> temperature, top_p, min_p, repetition, presence, frequency;
+  std::optional<int32_t> top_k, last_n;
+  std::vector<std::pair<int32_t, float>> logit_bias;
+  std::optional<uint64_t> seed;  // none: a fresh one
+
+  SamplingParams over(SamplingParams own) const;
+};
+
+using Text = std::variant<std::string, std::vector<int32_t>>;
+
+struct Ask {
+  std::string model;
+  std::optional<double> keep_alive;  // seconds the model stays loaded
+  nlohmann::ordered_json messages;   // a chat; or else
+  std::vector<Text> texts;           // prompts as they stand, with n choices each
+  std::optional<Begun> begun;
+  Think think = Think::kAuto;
+  SamplingWish sampling;
+  GenerateParams params;  // but for the sampling
+  int n = 1;
+  bool stream = false;
+};
+
+// Tells of one answer in a dialect's words: the bytes of each event. Choices are numbered over all
+// prompts.
+class Voice {
+ public:
+  struct Said {
+    Completion completion;
+    std::vector<Sampled> tokens;  // where log-probabilities were asked for
+  };
+
+  virtual ~Voice() = default;
+  virtual std::string_view stream_type() const = 0;
+  virtual std::string heartbeat() const = 0;
+  virtual std::string begin(int64_t prompt_tokens) = 0;
+  virtual std::string piece(size_t choice, const Piece& piece) = 0;
+  virtual std::string ended(size_t choice, const Completion& completion) = 0;
+  virtual std::string finish(const std::vector<Said>& all) = 0;
+  virtual std::string problem(const Problem& problem) = 0;  // in the middle of a stream
+  virtual std::string whole(const std::vector<Said>& all) = 0;
+};
+
+using MakeVoice = std::function<std::unique_ptr<Voice>(const Lease& model)>;
+
+// How a dialect refuses: the status it gives, and the body.
+struct Refusal {
+  int status;
+  std::string body;
+};
+using Refuse = Refusal (*)(const Problem& problem);
+
+void refuse(Reply& reply, const Problem& problem, Refuse words);
+
+// What handlers share.
+struct App {
+  Shelf& shelf;
+  Metrics& metrics;
+  int most_at_once = 512;         // generations admitted; more are refused with 429
+  bool strict_reasoning = false;  // R1's first API: reasoning_content in a request is an error
+  std::atomic<int> at_once = 0;
+};
+
+// Loads the model where it must, and answers.
+void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply);
+
+uint64_t fresh_number();  // random, for seeds and ids
+std::string fresh_id(std::string_view prefix);
+int64_t unix_seconds();
+
+}  // namespace r1

@@ -1,0 +1,251 @@
+// Anthropic's Messages: blocks of thinking and text, one after the other.
+#include "serve/dialects.h"
+
+namespace r1 {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string event(const Json& json) {
+  return fmt::format("event: {}\ndata: {}\n\n", json["type"].get_ref<const std::string&>(),
+                     dump(json));
+}
+
+std::string_view error_type(int status) {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 413:
+      return "request_too_large";
+    case 429:
+      return "rate_limit_error";
+    case 503:
+    case 529:
+      return "overloaded_error";
+    default:
+      return status >= 500 ? "api_error" : "invalid_request_error";
+  }
+}
+
+Json error_json(const Problem& problem) {
+  return {{"type", "error"},
+          {"error", {{"type", error_type(problem.status)}, {"message", problem.message}}}};
+}
+
+Json stop_reason(const Completion& c) {
+  if (c.reason == FinishReason::kLength) return "max_tokens";
+  if (c.reason == FinishReason::kContext) return "model_context_window_exceeded";
+  return c.stopped_by.empty() ? "end_turn" : "stop_sequence";
+}
+
+Json stop_sequence(const Completion& c) {
+  return c.stopped_by.empty() ? Json() : Json(c.stopped_by);
+}
+
+class AnthropicVoice final : public Voice {
+ public:
+  AnthropicVoice(std::string model, bool show_thought)
+      : show_thought_(show_thought),
+        head_({{"id", fresh_id("msg_")},
+               {"type", "message"},
+               {"role", "assistant"},
+               {"model", std::move(model)},
+               {"content", Json::array()},
+               {"stop_reason", nullptr},
+               {"stop_sequence", nullptr}}) {}
+
+  std::string_view stream_type() const override { return "text/event-stream"; }
+  std::string heartbeat() const override { return event({{"type", "ping"}}); }
+  std::string begin(int64_t prompt_tokens) override {
+    Json message = head_;
+    message["usage"] = {{"input_tokens", prompt_tokens}, {"output_tokens", 0}};
+    return event({{"type", "message_start"}, {"message", std::move(message)}});
+  }
+  std::string piece(size_t, const Piece& piece) override {
+    std::string text;
+    if (!piece.thought.empty() && show_thought_) {
+      text += open("thinking");
+      text += delta({{"type", "thinking_delta"}, {"thinking", piece.thought}});
+    }
+    if (!piece.answer.empty()) {
+      text += open("text");
+      text += delta({{"type", "text_delta"}, {"text", piece.answer}});
+    }
+    return text;
+  }
+  std::string ended(size_t, const Completion&) override { return ""; }
+  std::string finish(const std::vector<Said>& all) override {
+    const Completion& c = all[0].completion;
+    std::string text;
+    if (index_ < 0) text += open("text");
+    text += close();
+    text +=
+        event({{"type", "message_delta"},
+               {"delta", {{"stop_reason", stop_reason(c)}, {"stop_sequence", stop_sequence(c)}}},
+               {"usage", usage(c)}});
+    return text + event({{"type", "message_stop"}});
+  }
+  std::string problem(const Problem& problem) override { return event(error_json(problem)); }
+  std::string whole(const std::vector<Said>& all) override {
+    const Completion& c = all[0].completion;
+    Json json = head_;
+    Json& content = json["content"];
+    if (!c.thought.empty() && show_thought_)
+      content.push_back({{"type", "thinking"}, {"thinking", c.thought}, {"signature", ""}});
+    content.push_back({{"type", "text"}, {"text", c.answer}});
+    json["stop_reason"] = stop_reason(c);
+    json["stop_sequence"] = stop_sequence(c);
+    json["usage"] = usage(c);
+    return dump(json);
+  }
+
+ private:
+  static Json usage(const Completion& c) {
+    return {{"input_tokens", c.prompt_tokens - c.cached_tokens},
+            {"cache_creation_input_tokens", 0},
+            {"cache_read_input_tokens", c.cached_tokens},
+            {"output_tokens", c.generated_tokens}};
+  }
+  std::string delta(Json json) const {
+    return event({{"type", "content_block_delta"}, {"index", index_}, {"delta", std::move(json)}});
+  }
+  // Begins a block of this type unless one is open.
+  std::string open(std::string_view type) {
+    if (type == block_) return "";
+    std::string text = close();
+    block_ = type;
+    ++index_;
+    Json block = {{"type", type}, {std::string(type), ""}};
+    if (type == "thinking") block["signature"] = "";
+    return text + event({{"type", "content_block_start"},
+                         {"index", index_},
+                         {"content_block", std::move(block)}});
+  }
+  std::string close() {
+    if (block_.empty()) return "";
+    std::string text;
+    if (block_ == "thinking") text += delta({{"type", "signature_delta"}, {"signature", ""}});
+    block_.clear();
+    return text + event({{"type", "content_block_stop"}, {"index", index_}});
+  }
+
+  bool show_thought_;
+  Json head_;
+  std::string block_;
+  int index_ = -1;
+};
+
+}  // namespace
+
+Refusal anthropic_refusal(const Problem& problem) {
+  const int status = problem.status == 422 ? 400 : problem.status == 503 ? 529 : problem.status;
+  return {status, dump(error_json(problem))};
+}
+
+std::variant<Ask, Problem> read_anthropic(const Json& body, bool count_only) {
+  Ask ask;
+  Fields f(body);
+  ask.model = f.text("model").value_or("");
+  if (ask.model.empty()) f.refuse("model", "model: Field required");
+  const auto most = f.integer("max_tokens", 1, int64_t{1} << 31);
+  if (!most && !count_only) f.refuse("max_tokens", "max_tokens: Field required");
+  if (most) ask.params.max_tokens = *most;
+  if (const auto x = f.number("temperature", 0, 1))
+    ask.sampling.temperature = static_cast<float>(*x);
+  if (const auto x = f.number("top_p", 0, 1))
+    ask.sampling.top_p = std::max(static_cast<float>(*x), 1e-6f);
+  if (const auto x = f.integer("top_k", 0, 1 << 30)) ask.sampling.top_k = static_cast<int32_t>(*x);
+  if (const auto x = f.integer("seed", INT64_MIN, INT64_MAX))  // ours: Anthropic has none
+    ask.sampling.seed = static_cast<uint64_t>(*x);
+  ask.params.stop = read_stop(f, "stop_sequences", 64);
+  ask.stream = f.boolean("stream").value_or(false);
+  if (const Json* thinking = f.object("thinking")) {
+    Fields inner(*thinking, "thinking.");
+    const auto type = inner.choice("type", {"enabled", "disabled", "adaptive"});
+    const auto budget = inner.integer("budget_tokens", 1024, int64_t{1} << 31);
+    if (!type) inner.refuse("type", "thinking.type: Field required");
+    if (type == "disabled") ask.think = Think::kOff;
+    if (type == "enabled") {
+      ask.think = Think::kOn;
+      if (!budget) inner.refuse("budget_tokens", "thinking.budget_tokens: Field required");
+    }
+    if (budget && most && *budget >= *most)
+      inner.refuse("budget_tokens",
+                   fmt::format("thinking.budget_tokens is {}: it must be less than "
+                               "max_tokens, {}",
+                               *budget, *most));
+    if (budget) ask.params.think_budget = *budget;
+    inner.ignore({"display"});
+    f.take(inner);
+  }
+  if (const Json* tools = f.list("tools"); tools && !tools->empty())
+    f.refuse("tools", "tools: calls of tools are not offered here; leave it out");
+  f.ignore(
+      {"metadata", "service_tier", "container", "tool_choice", "cache_control", "output_config"});
+
+  Json system = Json::array();
+  if (const Json* given = f.find("system"); given && *given != "") {
+    Json wrapped = {{"messages", Json::array({{{"role", "system"}, {"content", *given}}})}};
+    Fields inner(wrapped);
+    if (auto read = read_messages(inner, false)) system = std::move(read->messages);
+    if (inner.problem()) f.refuse("system", "system: a text or a list of text blocks is wanted");
+  }
+  if (auto read = read_messages(f, false)) {
+    ask.messages = std::move(system);
+    for (Json& message : read->messages) {
+      if (message["role"] != "user" && message["role"] != "assistant")
+        f.refuse("messages", "messages: roles are \"user\" and \"assistant\"");
+      ask.messages.push_back(std::move(message));
+    }
+    if (ask.messages.size() > 1 && ask.messages.back()["role"] == "assistant") {  // prefilled
+      ask.begun = Begun{.thought = "", .answer = ask.messages.back()["content"].get<std::string>()};
+      ask.messages.erase(ask.messages.size() - 1);
+    }
+  }
+  if (const auto name = f.unknown(); name && !f.problem())
+    f.refuse(*name, *name + ": Extra inputs are not permitted");
+  if (f.problem()) return *f.problem();
+  return ask;
+}
+
+void anthropic_messages(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
+  const auto body = parse_object(request.body);
+  if (const auto* problem = std::get_if<Problem>(&body))
+    return refuse(*reply, *problem, anthropic_refusal);
+  auto asked = read_anthropic(std::get<Json>(body), false);
+  if (const auto* problem = std::get_if<Problem>(&asked))
+    return refuse(*reply, *problem, anthropic_refusal);
+  Ask& ask = std::get<Ask>(asked);
+  MakeVoice voice = [name = ask.model, show = ask.think != Think::kOff](const Lease&) {
+    return std::make_unique<AnthropicVoice>(name, show);
+  };
+  answer(app, std::move(ask), std::move(voice), anthropic_refusal, std::move(reply));
+}
+
+void anthropic_count(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
+  const auto body = parse_object(request.body);
+  if (const auto* problem = std::get_if<Problem>(&body))
+    return refuse(*reply, *problem, anthropic_refusal);
+  auto asked = read_anthropic(std::get<Json>(body), true);
+  if (const auto* problem = std::get_if<Problem>(&asked))
+    return refuse(*reply, *problem, anthropic_refusal);
+  auto ask = std::make_shared<Ask>(std::move(std::get<Ask>(asked)));
+  const ShelfItem* item = app.shelf.find(ask->model);
+  if (!item)
+    return refuse(*reply, {.status = 404, .message = "model: " + ask->model}, anthropic_refusal);
+  app.shelf.open(*item, {}, [ask, reply](Result<Lease> model) {
+    auto prompt =
+        model ? (*model)->prompt(ask->messages, ask->think, ask->begun ? &*ask->begun : nullptr)
+              : Result<Prompt>(error("the model cannot be loaded now"));
+    reply->post([reply, prompt = std::make_shared<Result<Prompt>>(std::move(prompt))] {
+      if (!*prompt) return refuse(*reply, {.message = prompt->error().message}, anthropic_refusal);
+      reply->send(200, "application/json", dump({{"input_tokens", (*prompt)->ids.size()}}));
+    });
+  });
+}
+
+}  // namespace r1

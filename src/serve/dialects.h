@@ -1,0 +1,74 @@
+// The dialects: each reads its JSON into an Ask, and tells of the answer in its own words. Handlers
+// run on the reply's strand; readers know nothing of models and are fuzzed.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "serve/answer.h"
+
+namespace r1 {
+
+using Handle = void (*)(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply);
+
+// Messages as chat templates take them; contents become texts, and what a model's earlier thoughts
+// were is dropped, or where `strict` refused as DeepSeek-R1's first API did.
+struct ReadMessages {
+  nlohmann::ordered_json messages;
+  std::optional<Begun> begun;  // of a last message that is to be continued
+};
+std::optional<ReadMessages> read_messages(Fields& fields, bool strict);
+
+// stop: a string, or at most `most` of them.
+std::vector<std::string> read_stop(Fields& fields, const char* name, size_t most);
+// logit_bias: {"id": bias}, bias from -100 to 100.
+std::vector<std::pair<int32_t, float>> read_logit_bias(Fields& fields);
+
+// OpenAI, and DeepSeek in it: base /v1 is the one, / and /beta the other.
+struct OpenAiAsk {
+  Ask ask;
+  bool include_usage = false, deepseek = false, logprobs = false, echo = false;
+};
+std::variant<OpenAiAsk, Problem> read_openai_chat(const nlohmann::ordered_json& body, bool deepseek,
+                                                  bool strict);
+std::variant<OpenAiAsk, Problem> read_openai_completion(const nlohmann::ordered_json& body,
+                                                        bool deepseek);
+Refusal openai_refusal(const Problem& problem);
+Refusal deepseek_refusal(const Problem& problem);
+MakeVoice openai_chat_voice(const OpenAiAsk& ask);
+MakeVoice openai_completion_voice(const OpenAiAsk& ask);
+void openai_chat(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void openai_completion(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void openai_models(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void openai_model(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void deepseek_chat(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void deepseek_completion(App&, const HttpRequest&, std::shared_ptr<Reply>);
+
+// Ollama.
+struct OllamaAsk {
+  Ask ask;
+  bool chat = true, load_only = false, logprobs = false, hide_thought = false;
+};
+std::variant<OllamaAsk, Problem> read_ollama(const nlohmann::ordered_json& body, bool chat);
+Refusal ollama_refusal(const Problem& problem);
+void ollama_chat(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void ollama_generate(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void ollama_tags(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void ollama_ps(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void ollama_show(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void ollama_version(App&, const HttpRequest&, std::shared_ptr<Reply>);
+
+// Anthropic.
+std::variant<Ask, Problem> read_anthropic(const nlohmann::ordered_json& body, bool count_only);
+Refusal anthropic_refusal(const Problem& problem);
+void anthropic_messages(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void anthropic_count(App&, const HttpRequest&, std::shared_ptr<Reply>);
+
+// JSON as it leaves: bytes of a model that are no UTF-8 are replaced.
+std::string dump(const nlohmann::ordered_json& json);
+// "token", "logprob", "bytes", "top_logprobs": as OpenAI and Ollama tell of a token.
+nlohmann::ordered_json token_json(const ServedModel& model, const Sampled& token);
+std::string rfc3339(int64_t unix_seconds);
+
+}  // namespace r1

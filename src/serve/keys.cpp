@@ -1,0 +1,152 @@
+#include "serve/keys.h"
+
+#include <openssl/evp.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+
+namespace r1 {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr uint64_t kLargestFile = 16 << 20;
+
+std::string hex(const unsigned char* bytes, size_t n) {
+  std::string text;
+  for (size_t i = 0; i < n; ++i) text += fmt::format("{:02x}", bytes[i]);
+  return text;
+}
+
+std::string sha256(std::string_view text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned int size = 0;
+  R1_CHECK(EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1);
+  return hex(digest.data(), size);
+}
+
+// Changes whenever the file is replaced; -1 where there is none.
+int64_t stamp_of(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return -1;
+  return static_cast<int64_t>(status.st_ino) * 1'000'003 ^
+         (int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec);
+}
+
+}  // namespace
+
+bool Key::allows(std::string_view scope) const {
+  return std::ranges::find(scopes, scope) != scopes.end();
+}
+
+std::string key_path() {
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state)
+    return std::string(state) + "/r1/keys.json";
+  const char* home = std::getenv("HOME");
+  return std::string(home && *home ? home : ".") + "/.local/state/r1/keys.json";
+}
+
+Result<std::vector<Key>> KeyFile::read() const {
+  std::vector<Key> keys;
+  if (!file_exists(path_)) return keys;
+  R1_TRY(const std::string text, read_file(path_, kLargestFile));
+  try {
+    const Json file = Json::parse(text);
+    for (const Json& one : file.at("keys")) {
+      keys.push_back({.id = one.at("id"),
+                      .hash = one.at("sha256"),
+                      .name = one.at("name"),
+                      .scopes = one.at("scopes").get<std::vector<std::string>>(),
+                      .created = one.at("created"),
+                      .expires = one.at("expires")});
+    }
+  } catch (const Json::exception&) {
+    return error("{}: is no file of keys; r1 key create writes one", path_);
+  }
+  return keys;
+}
+
+Result<void> KeyFile::write(const std::vector<Key>& keys) const {
+  Json list = Json::array();
+  for (const Key& key : keys) {
+    list.push_back({{"id", key.id},
+                    {"sha256", key.hash},
+                    {"name", key.name},
+                    {"scopes", key.scopes},
+                    {"created", key.created},
+                    {"expires", key.expires}});
+  }
+  const Json file = {{"keys", std::move(list)}};
+  std::error_code failure;
+  const auto folder = std::filesystem::path(path_).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder, failure);
+  const ::mode_t mask = ::umask(0077);  // nobody else's to read
+  const auto written = write_file(path_, file.dump(1) + "\n");
+  ::umask(mask);
+  return written;
+}
+
+Result<KeyFile::Made> KeyFile::create(const std::string& name, std::vector<std::string> scopes,
+                                      int64_t expires) const {
+  R1_TRY(std::vector<Key> keys, read());
+  if (std::ranges::any_of(keys, [&](const Key& k) { return k.name == name; }))
+    return error("a key is named {:?} already: revoke it, or choose another name", name);
+  std::array<unsigned char, 32> random;
+  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
+    return error("the system gives no random bytes");
+  Made made;
+  made.secret = "r1-" + hex(random.data(), random.size());
+  made.key = {.id = "",
+              .hash = sha256(made.secret),
+              .name = name,
+              .scopes = std::move(scopes),
+              .created = std::time(nullptr),
+              .expires = expires};
+  made.key.id = made.key.hash.substr(0, 8);
+  keys.push_back(made.key);
+  R1_DO(write(keys));
+  return made;
+}
+
+Result<Key> KeyFile::revoke(std::string_view which) const {
+  R1_TRY(std::vector<Key> keys, read());
+  const auto found =
+      std::ranges::find_if(keys, [&](const Key& k) { return k.id == which || k.name == which; });
+  if (found == keys.end()) return error("no key is {:?}: r1 key list names those there are", which);
+  Key key = *found;
+  keys.erase(found);
+  R1_DO(write(keys));
+  return key;
+}
+
+Result<void> Keyring::refresh() {
+  const int64_t stamp = stamp_of(file_.path());
+  if (stamp == stamp_) return {};
+  R1_TRY(keys_, file_.read());
+  stamp_ = stamp;
+  return {};
+}
+
+Result<bool> Keyring::any() {
+  const std::lock_guard lock(mutex_);
+  R1_DO(refresh());
+  return !keys_.empty();
+}
+
+std::optional<Key> Keyring::find(std::string_view secret, int64_t now) {
+  const std::string hash = sha256(secret);  // what is compared tells nothing of the secret
+  const std::lock_guard lock(mutex_);
+  if (!refresh()) return std::nullopt;
+  for (const Key& key : keys_)
+    if (key.hash == hash && (key.expires == 0 || now < key.expires)) return key;
+  return std::nullopt;
+}
+
+}  // namespace r1

@@ -1,0 +1,35 @@
+// What the server needs of a model. EngineModel is the real one; tests bring their own.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "infer/engine.h"
+
+namespace r1 {
+
+class ServedModel {
+ public:
+  virtual ~ServedModel() = default;
+  virtual bool reasoning() const = 0;
+  virtual bool chats() const = 0;
+  virtual int64_t context() const = 0;
+  virtual int32_t vocab() const = 0;  // ids
+  virtual SamplingParams defaults() const = 0;
+  virtual std::string bytes(int32_t id) const = 0;  // of one token
+  virtual Engine::Load load() const = 0;
+  virtual Result<Prompt> prompt(const nlohmann::ordered_json& messages, Think think,
+                                const Begun* begun) const = 0;
+  virtual Result<Prompt> prompt(std::string_view text) const = 0;
+  virtual Result<uint64_t> submit(Prompt prompt, const GenerateParams& params,
+                                  std::shared_ptr<Listener> listener) = 0;
+  virtual void cancel(uint64_t number) = 0;
+};
+
+// Borrowed from a shelf, which alone destroys a model.
+using Lease = std::shared_ptr<ServedModel>;
+
+Result<std::unique_ptr<ServedModel>> open_served(const std::string& path,
+                                                 const EngineOptions& options);
+
+}  // namespace r1

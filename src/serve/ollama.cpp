@@ -1,0 +1,368 @@
+// Ollama's native API (port 11434): JSON lines, durations in nanoseconds.
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+
+#include "format/summary.h"
+#include "format/weight_file.h"
+#include "serve/dialects.h"
+
+namespace r1 {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kVersion = "0.12.0";  // the API this speaks; clients ask for it
+
+// Seconds, or Go's durations: "5m", "1h30m", "1500ms", "-1"; below 0: for ever.
+std::optional<double> parse_keep_alive(const Json& value) {
+  if (value.is_number()) return value.get<double>();
+  if (!value.is_string()) return std::nullopt;
+  std::string_view text = value.get_ref<const std::string&>();
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  double seconds = 0;
+  bool any = false;
+  while (!text.empty()) {
+    const std::string rest(text.substr(0, 40));
+    char* end = nullptr;
+    if (!std::isdigit(static_cast<unsigned char>(rest[0])) && rest[0] != '.') return std::nullopt;
+    const double n = std::strtod(rest.c_str(), &end);
+    text.remove_prefix(static_cast<size_t>(end - rest.c_str()));
+    double unit = -1;
+    for (const auto& [name, worth] :
+         {std::pair{"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9}, {"h", 3600.}, {"m", 60.}, {"s", 1.}}) {
+      if (!text.starts_with(name)) continue;
+      text.remove_prefix(std::string_view(name).size());
+      unit = worth;
+      break;
+    }
+    if (unit < 0 && (any || !text.empty())) return std::nullopt;
+    seconds += n * (unit < 0 ? 1 : unit);
+    any = true;
+  }
+  if (!any || !std::isfinite(seconds)) return std::nullopt;
+  return negative ? -seconds : seconds;
+}
+
+void read_options(Fields& f, Ask& ask) {
+  const Json* given = f.object("options");
+  if (!given) return;
+  Fields o(*given, "options.");
+  SamplingWish& s = ask.sampling;
+  if (const auto x = o.number("temperature", 0, 100)) s.temperature = static_cast<float>(*x);
+  if (const auto x = o.number("top_p", 0, 1)) s.top_p = std::max(static_cast<float>(*x), 1e-6f);
+  if (const auto x = o.number("min_p", 0, 1)) s.min_p = static_cast<float>(*x);
+  if (const auto x = o.integer("top_k", 0, 1 << 30)) s.top_k = static_cast<int32_t>(*x);
+  if (const auto x = o.number("repeat_penalty", 0.01, 100)) s.repetition = static_cast<float>(*x);
+  if (const auto x = o.integer("repeat_last_n", -1, 1 << 30)) s.last_n = static_cast<int32_t>(*x);
+  if (const auto x = o.number("presence_penalty", -100, 100)) s.presence = static_cast<float>(*x);
+  if (const auto x = o.number("frequency_penalty", -100, 100)) s.frequency = static_cast<float>(*x);
+  if (const auto x = o.integer("seed", INT64_MIN, INT64_MAX)) s.seed = static_cast<uint64_t>(*x);
+  if (const auto x = o.integer("num_predict", -2, int64_t{1} << 31); x && *x > 0)
+    ask.params.max_tokens = *x;
+  ask.params.stop = read_stop(o, "stop", 64);
+  f.take(o);  // what Ollama has beside these tunes its own engine; unknown options it passes over
+}
+
+void read_think(Fields& f, OllamaAsk& o) {
+  const Json* think = f.find("think");
+  if (!think) return;
+  if (think->is_boolean()) {
+    o.ask.think = think->get<bool>() ? Think::kOn : Think::kOff;
+    o.hide_thought = !think->get<bool>();
+    return;
+  }
+  const auto level = f.choice("think", {"low", "medium", "high", "max"});
+  o.ask.think = Think::kOn;
+  if (level == "low") o.ask.params.think_budget = 1024;
+  if (level == "medium") o.ask.params.think_budget = 4096;
+}
+
+class OllamaVoice final : public Voice {
+ public:
+  OllamaVoice(const OllamaAsk& ask, Lease model)
+      : model_(std::move(model)),
+        name_(ask.ask.model),
+        chat_(ask.chat),
+        logprobs_(ask.logprobs),
+        hide_thought_(ask.hide_thought) {}
+
+  std::string_view stream_type() const override { return "application/x-ndjson"; }
+  std::string heartbeat() const override { return ""; }  // nothing in a line's place is nothing
+  std::string begin(int64_t) override { return ""; }
+  std::string piece(size_t, const Piece& piece) override {
+    const bool silent = hide_thought_ && piece.answer.empty();
+    if (silent || (piece.thought.empty() && piece.answer.empty() && !logprobs_)) return "";
+    Json line = said(piece.thought, piece.answer);
+    line["done"] = false;
+    if (logprobs_) line["logprobs"] = logprobs(piece.tokens);
+    return dump(line) + "\n";
+  }
+  std::string ended(size_t, const Completion&) override { return ""; }
+  std::string finish(const std::vector<Said>& all) override {
+    return dump(with_end(said("", ""), all[0].completion)) + "\n";
+  }
+  std::string problem(const Problem& problem) override {
+    return ollama_refusal(problem).body + "\n";
+  }
+  std::string whole(const std::vector<Said>& all) override {
+    Json json =
+        with_end(said(all[0].completion.thought, all[0].completion.answer), all[0].completion);
+    if (logprobs_) json["logprobs"] = logprobs(all[0].tokens);
+    return dump(json);
+  }
+
+ private:
+  Json said(const std::string& thought, const std::string& answer) const {
+    Json json = {{"model", name_}, {"created_at", rfc3339(unix_seconds())}};
+    const bool shown = !thought.empty() && !hide_thought_;
+    if (chat_) {
+      json["message"] = {{"role", "assistant"}, {"content", answer}};
+      if (shown) json["message"]["thinking"] = thought;
+    } else {
+      json["response"] = answer;
+      if (shown) json["thinking"] = thought;
+    }
+    return json;
+  }
+  Json with_end(Json json, const Completion& c) const {
+    const auto ns = [](double seconds) { return static_cast<int64_t>(seconds * 1e9); };
+    const bool cut = c.reason == FinishReason::kLength || c.reason == FinishReason::kContext;
+    json["done"] = true;
+    json["done_reason"] = cut ? "length" : "stop";
+    json["total_duration"] = ns(std::chrono::duration<double>(Clock::now() - began_).count());
+    json["load_duration"] = 0;
+    json["prompt_eval_count"] = c.prompt_tokens;
+    json["prompt_eval_duration"] = ns(c.prefill_seconds);
+    json["eval_count"] = c.generated_tokens;
+    json["eval_duration"] = ns(c.decode_seconds);
+    return json;
+  }
+  Json logprobs(const std::vector<Sampled>& tokens) const {
+    Json list = Json::array();
+    for (const Sampled& token : tokens) list.push_back(token_json(*model_, token));
+    return list;
+  }
+
+  Lease model_;
+  std::string name_;
+  bool chat_, logprobs_, hide_thought_;
+  const Clock::time_point began_ = Clock::now();
+};
+
+// An empty request loads the model, or with keep_alive 0 puts it back.
+void load_only(App& app, const OllamaAsk& o, std::shared_ptr<Reply> reply) {
+  const ShelfItem* item = app.shelf.find(o.ask.model);
+  if (!item)
+    return refuse(*reply,
+                  {.status = 404, .message = fmt::format("model '{}' not found", o.ask.model)},
+                  ollama_refusal);
+  const bool unload = o.ask.keep_alive == 0;
+  Json json = {{"model", o.ask.model}, {"created_at", rfc3339(unix_seconds())}};
+  if (o.chat)
+    json["message"] = {{"role", "assistant"}, {"content", ""}};
+  else
+    json["response"] = "";
+  json["done"] = true;
+  json["done_reason"] = unload ? "unload" : "load";
+  app.shelf.open(*item, o.ask.keep_alive, [reply, json](Result<Lease> model) {
+    reply->post([reply, json, loaded = static_cast<bool>(model)] {
+      if (loaded) return reply->send(200, "application/json", dump(json));
+      refuse(*reply, {.status = 500, .message = "the model cannot be loaded now"}, ollama_refusal);
+    });
+  });
+}
+
+void handle(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply, bool chat) {
+  const auto body = parse_object(request.body);
+  if (const auto* problem = std::get_if<Problem>(&body))
+    return refuse(*reply, *problem, ollama_refusal);
+  auto asked = read_ollama(std::get<Json>(body), chat);
+  if (const auto* problem = std::get_if<Problem>(&asked))
+    return refuse(*reply, *problem, ollama_refusal);
+  auto& o = std::get<OllamaAsk>(asked);
+  if (o.load_only) return load_only(app, o, std::move(reply));
+  OllamaAsk words = o;
+  words.ask.messages = nullptr;
+  answer(
+      app, std::move(o.ask),
+      [words](const Lease& model) { return std::make_unique<OllamaVoice>(words, model); },
+      ollama_refusal, std::move(reply));
+}
+
+struct Details {
+  Json json, capabilities = Json::array();
+  std::optional<std::string> chat_template;
+  std::string licence;
+};
+
+Details details(const ShelfItem& item) {
+  Details d;
+  const auto file = WeightFile::open(item.path);
+  if (!file) return d;
+  const auto s = summarize(*file);
+  if (!s) return d;
+  const double total = s->parameters ? static_cast<double>(s->parameters->total) : 0;
+  d.json = {{"parent_model", ""},
+            {"format", file->container() == Container::kGguf ? "gguf" : "safetensors"},
+            {"family", s->architecture},
+            {"families", Json::array({s->architecture})},
+            {"parameter_size", total >= 1e9 ? fmt::format("{:.1f}B", total / 1e9)
+                                            : fmt::format("{:.1f}M", total / 1e6)},
+            {"quantization_level", s->quantization}};
+  d.capabilities.push_back("completion");
+  if (s->thinking) d.capabilities.push_back("thinking");
+  d.chat_template = s->chat_template;
+  d.licence = s->licence;
+  return d;
+}
+
+// Ollama's digest is the hash of a manifest; ours stands for name, size and time of the file.
+std::string digest(const ShelfItem& item) {
+  std::string text;
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : fmt::format("{}:{}:{}", item.name, item.bytes, item.modified))
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  for (int i = 0; i < 4; ++i) {
+    text += fmt::format("{:016x}", hash);
+    hash = (hash ^ (hash >> 31)) * 0x9E3779B97F4A7C15;
+  }
+  return text;
+}
+
+Json tag(const ShelfItem& item) {
+  return {{"name", item.name},  {"model", item.name},     {"modified_at", rfc3339(item.modified)},
+          {"size", item.bytes}, {"digest", digest(item)}, {"details", details(item).json}};
+}
+
+}  // namespace
+
+Refusal ollama_refusal(const Problem& problem) {
+  return {problem.status == 422 ? 400 : problem.status, dump({{"error", problem.message}})};
+}
+
+std::variant<OllamaAsk, Problem> read_ollama(const Json& body, bool chat) {
+  OllamaAsk o;
+  o.chat = chat;
+  Ask& ask = o.ask;
+  Fields f(body);
+  ask.model = f.text("model").value_or("");
+  if (ask.model.empty()) f.refuse("model", "model is required");
+  ask.stream = f.boolean("stream").value_or(true);
+  if (const Json* keep = f.find("keep_alive")) {
+    ask.keep_alive = parse_keep_alive(*keep);
+    if (!ask.keep_alive)
+      f.refuse("keep_alive", "keep_alive: seconds or a duration such as \"5m\" is wanted");
+  }
+  read_options(f, ask);
+  read_think(f, o);
+  o.logprobs = f.boolean("logprobs").value_or(false);
+  const auto top = f.integer("top_logprobs", 0, 20);
+  if (o.logprobs) ask.params.top_logprobs = static_cast<int>(top.value_or(0));
+  if (const Json* format = f.find("format"); format && *format != "")
+    f.refuse("format", "format: only text is offered here");
+  if (const Json* tools = f.list("tools"); tools && !tools->empty())
+    f.refuse("tools", fmt::format("'{}' does not support tools", ask.model));
+
+  if (chat) {
+    const Json* messages = f.list("messages");
+    o.load_only = !f.problem() && (!messages || messages->empty());
+    if (!o.load_only) {
+      if (auto read = read_messages(f, false)) {
+        ask.messages = std::move(read->messages);
+        ask.begun = std::move(read->begun);
+      }
+    }
+  } else {
+    const auto prompt = f.text("prompt").value_or("");
+    const auto system = f.text("system").value_or("");
+    const bool raw = f.boolean("raw").value_or(false);
+    if (const Json* images = f.list("images"); images && !images->empty())
+      f.refuse("images", "images: the model sees no images");
+    if (const auto suffix = f.text("suffix"); suffix && !suffix->empty())
+      f.refuse("suffix", fmt::format("'{}' does not support insert", ask.model));
+    if (const auto text = f.text("template"); text && !text->empty())
+      f.refuse("template", "template: the model's own is used; raw takes a prompt as it stands");
+    o.load_only = prompt.empty() && system.empty();
+    if (raw) {
+      ask.texts.emplace_back(prompt);
+      ask.params.split_thought = false;
+    } else {
+      ask.messages = Json::array();
+      if (!system.empty()) ask.messages.push_back({{"role", "system"}, {"content", system}});
+      ask.messages.push_back({{"role", "user"}, {"content", prompt}});
+    }
+  }
+  if (f.problem()) return *f.problem();
+  return o;
+}
+
+void ollama_chat(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
+  handle(app, request, std::move(reply), true);
+}
+
+void ollama_generate(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
+  handle(app, request, std::move(reply), false);
+}
+
+void ollama_tags(App& app, const HttpRequest&, std::shared_ptr<Reply> reply) {
+  Json models = Json::array();
+  for (const ShelfItem& item : app.shelf.items()) models.push_back(tag(item));
+  reply->send(200, "application/json", dump({{"models", std::move(models)}}));
+}
+
+void ollama_ps(App& app, const HttpRequest&, std::shared_ptr<Reply> reply) {
+  Json models = Json::array();
+  for (const auto& loaded : app.shelf.loaded()) {
+    Json json = tag(*loaded.item);
+    json["size_vram"] = 0;
+    const double until = loaded.expires_in < 0 ? 100 * 365 * 86400.0 : loaded.expires_in;
+    json["expires_at"] = rfc3339(unix_seconds() + static_cast<int64_t>(until));
+    json["context_length"] = loaded.model->context();
+    models.push_back(std::move(json));
+  }
+  reply->send(200, "application/json", dump({{"models", std::move(models)}}));
+}
+
+void ollama_show(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
+  const auto body = parse_object(request.body);
+  if (const auto* problem = std::get_if<Problem>(&body))
+    return refuse(*reply, *problem, ollama_refusal);
+  Fields f(std::get<Json>(body));
+  auto name = f.text("model");
+  if (!name) name = f.text("name");
+  if (f.problem()) return refuse(*reply, *f.problem(), ollama_refusal);
+  const ShelfItem* item = name ? app.shelf.find(*name) : nullptr;
+  if (!item)
+    return refuse(
+        *reply, {.status = 404, .message = fmt::format("model '{}' not found", name.value_or(""))},
+        ollama_refusal);
+  Details d = details(*item);
+  const std::string family = d.json.is_object() ? d.json["family"].get<std::string>() : "";
+  Json info = {{"general.architecture", family}};
+  if (const auto file = WeightFile::open(item->path)) {
+    if (const auto s = summarize(*file)) {
+      if (s->context_length) info[family + ".context_length"] = *s->context_length;
+      if (s->dim) info[family + ".embedding_length"] = *s->dim;
+      if (s->layers) info[family + ".block_count"] = *s->layers;
+      if (s->parameters) info["general.parameter_count"] = s->parameters->total;
+    }
+  }
+  reply->send(200, "application/json",
+              dump({{"modelfile", ""},
+                    {"parameters", ""},
+                    {"template", d.chat_template.value_or("")},
+                    {"license", d.licence},
+                    {"details", d.json},
+                    {"model_info", std::move(info)},
+                    {"capabilities", d.capabilities},
+                    {"modified_at", rfc3339(item->modified)}}));
+}
+
+void ollama_version(App&, const HttpRequest&, std::shared_ptr<Reply> reply) {
+  reply->send(200, "application/json", dump({{"version", kVersion}}));
+}
+
+}  // namespace r1

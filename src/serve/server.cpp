@@ -1,0 +1,190 @@
+#include "serve/server.h"
+
+#include <algorithm>
+
+#include "serve/dialects.h"
+
+namespace r1 {
+namespace {
+
+enum class Need { kNothing, kUse, kMetrics };  // what a key must allow
+
+struct Route {
+  std::string_view method, path;  // a path that ends in '/' stands for all below it
+  Need need;
+  Refuse words;
+  Handle handle;
+};
+
+void health(App&, const HttpRequest&, std::shared_ptr<Reply> reply) {
+  reply->send(200, "application/json", R"({"status":"ok"})");
+}
+
+void metrics(App& app, const HttpRequest&, std::shared_ptr<Reply> reply) {
+  std::map<std::string, Engine::Load> models;
+  for (const auto& loaded : app.shelf.loaded()) models[loaded.item->name] = loaded.model->load();
+  reply->send(200, "text/plain; version=0.0.4; charset=utf-8", app.metrics.text(models));
+}
+
+void greet(App&, const HttpRequest&, std::shared_ptr<Reply> reply) {
+  reply->send(200, "text/plain; charset=utf-8", "Ollama is running");  // what its clients look for
+}
+
+constexpr Route kRoutes[] = {
+    {"GET", "/", Need::kNothing, openai_refusal, greet},
+    {"HEAD", "/", Need::kNothing, openai_refusal, greet},
+    {"GET", "/health", Need::kNothing, openai_refusal, health},
+    {"GET", "/metrics", Need::kMetrics, openai_refusal, metrics},
+    {"POST", "/v1/chat/completions", Need::kUse, openai_refusal, openai_chat},
+    {"POST", "/v1/completions", Need::kUse, openai_refusal, openai_completion},
+    {"GET", "/v1/models", Need::kUse, openai_refusal, openai_models},
+    {"GET", "/v1/models/", Need::kUse, openai_refusal, openai_model},
+    {"POST", "/v1/messages", Need::kUse, anthropic_refusal, anthropic_messages},
+    {"POST", "/v1/messages/count_tokens", Need::kUse, anthropic_refusal, anthropic_count},
+    {"POST", "/chat/completions", Need::kUse, deepseek_refusal, deepseek_chat},
+    {"POST", "/completions", Need::kUse, deepseek_refusal, deepseek_completion},
+    {"GET", "/models", Need::kUse, deepseek_refusal, openai_models},
+    {"GET", "/models/", Need::kUse, deepseek_refusal, openai_model},
+    {"POST", "/beta/chat/completions", Need::kUse, deepseek_refusal, deepseek_chat},
+    {"POST", "/beta/completions", Need::kUse, deepseek_refusal, deepseek_completion},
+    {"POST", "/api/chat", Need::kUse, ollama_refusal, ollama_chat},
+    {"POST", "/api/generate", Need::kUse, ollama_refusal, ollama_generate},
+    {"GET", "/api/tags", Need::kUse, ollama_refusal, ollama_tags},
+    {"GET", "/api/ps", Need::kUse, ollama_refusal, ollama_ps},
+    {"POST", "/api/show", Need::kUse, ollama_refusal, ollama_show},
+    {"GET", "/api/version", Need::kUse, ollama_refusal, ollama_version},
+};
+
+bool leads_to(const Route& route, std::string_view path) {
+  const bool folder = route.path.size() > 1 && route.path.ends_with('/');
+  return folder ? path.starts_with(route.path) && path.size() > route.path.size()
+                : path == route.path;
+}
+
+// "127.0.0.1:11434" -> "127.0.0.1", "[::1]:80" -> "::1".
+std::string_view without_port(std::string_view host) {
+  if (host.starts_with('[')) return host.substr(1, std::min(host.find(']'), host.size()) - 1);
+  return host.substr(0, host.find(':'));
+}
+
+bool is_address(std::string_view host) {
+  const bool v6 = host.find(':') != host.npos;
+  return !host.empty() &&
+         host.find_first_not_of(v6 ? "0123456789abcdefABCDEF:." : "0123456789.") == host.npos;
+}
+
+std::string_view secret_of(const HttpRequest& request) {
+  const std::string_view bearer = request.header("authorization");
+  constexpr std::string_view kScheme = "Bearer ";
+  if (bearer.size() > kScheme.size() &&
+      (bearer.starts_with(kScheme) || bearer.starts_with("bearer ")))
+    return bearer.substr(kScheme.size());
+  return request.header("x-api-key");
+}
+
+}  // namespace
+
+bool is_loopback(std::string_view host) {
+  return host == "localhost" || host.ends_with(".localhost") || host == "::1" ||
+         (host.starts_with("127.") && is_address(host));
+}
+
+Server::Server(const ServerOptions& options, std::vector<ShelfItem> items, Shelf::Open open,
+               double keep_seconds)
+    : options_(options),
+      metrics_(options.log),
+      keyring_(KeyFile(options.keys)),
+      shelf_(std::make_unique<Shelf>(std::move(items), std::move(open), keep_seconds)) {
+  app_.reset(new App{.shelf = *shelf_,
+                     .metrics = metrics_,
+                     .most_at_once = options.most_at_once,
+                     .strict_reasoning = options.strict_reasoning});
+}
+
+Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options,
+                                              std::vector<ShelfItem> items, Shelf::Open open,
+                                              double keep_seconds) {
+  std::unique_ptr<Server> server(
+      new Server(options, std::move(items), std::move(open), keep_seconds));
+  R1_TRY(const bool keys, server->keyring_.any());
+  if (!is_loopback(options.host) && !keys) {
+    return error(
+        "--host {}: others than this machine could reach it, and there is no key; make one "
+        "with r1 key create NAME",
+        options.host);
+  }
+  R1_TRY(server->http_, HttpServer::listen(options.host, options.port, options.limits,
+                                           [s = server.get()](const HttpRequest& request,
+                                                              std::shared_ptr<Reply> reply) {
+                                             s->handle(request, std::move(reply));
+                                           }));
+  return server;
+}
+
+Server::~Server() {
+  if (http_) http_->stop();
+  shelf_.reset();  // engines end, and tell their listeners, whose replies need the server's context
+}
+
+void Server::handle(const HttpRequest& request, std::shared_ptr<Reply> reply) {
+  const Route* route = nullptr;
+  bool path_known = false;
+  Refuse words = request.path.starts_with("/api/") ? ollama_refusal : openai_refusal;
+  for (const Route& r : kRoutes) {
+    if (!leads_to(r, request.path)) continue;
+    path_known = true;
+    words = r.words;
+    if (r.method == request.method) route = &r;
+  }
+  const auto turn_away = [&](Problem problem) {
+    metrics_.refused(problem.status);
+    refuse(*reply, problem, words);
+  };
+
+  // A page in somebody's browser may reach this machine under a name of its own (DNS rebinding) or
+  // from another origin: neither gets anything.
+  const std::string_view host = request.header("host"), name = without_port(host);
+  const bool named = is_loopback(name) ||
+                     std::ranges::find(options_.names, name) != options_.names.end() ||
+                     (!is_loopback(options_.host) && is_address(name));
+  if (!named && !host.empty())
+    return turn_away(
+        {.status = 403, .message = "this host name is not served here; --name allows one"});
+  if (host.empty() && !is_loopback(request.peer))
+    return turn_away({.status = 400, .message = "a Host header is wanted"});
+  if (const std::string_view origin = request.header("origin"); !origin.empty()) {
+    const size_t scheme = origin.find("://");
+    if (scheme == origin.npos || origin.substr(scheme + 3) != host)
+      return turn_away(
+          {.status = 403, .message = "requests from pages of other origins are not served"});
+  }
+
+  std::string who = "-";
+  if (!route || route->need != Need::kNothing) {
+    const auto keys = keyring_.any();
+    if (!keys) {
+      metrics_.failed(keys.error().message);
+      return turn_away({.status = 500, .message = "the keys cannot be read now"});
+    }
+    if (*keys || !is_loopback(options_.host)) {
+      const auto key = keyring_.find(secret_of(request), unix_seconds());
+      if (!key)
+        return turn_away({.status = 401,
+                          .message = "a valid key is wanted: Authorization: Bearer KEY",
+                          .code = "invalid_api_key"});
+      const std::string_view scope = route && route->need == Need::kMetrics ? "metrics" : "use";
+      if (!key->allows(scope))
+        return turn_away(
+            {.status = 403, .message = fmt::format("this key has no scope {:?}", scope)});
+      who = key->id;
+    }
+  }
+  if (!path_known) return turn_away({.status = 404, .message = "there is nothing under this path"});
+  if (!route)
+    return turn_away(
+        {.status = 405, .message = "this path is not for " + request.method.substr(0, 16)});
+  metrics_.requested(request.method, route->path, who);
+  route->handle(*app_, request, std::move(reply));
+}
+
+}  // namespace r1

@@ -1,0 +1,53 @@
+// The server: one table of routes, one gate in front of all of them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "serve/answer.h"
+#include "serve/keys.h"
+
+namespace r1 {
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  int port = 11434;
+  std::string keys = key_path();
+  std::vector<std::string> names;  // hosts that requests may name beside addresses and localhost
+  int most_at_once = 512;
+  bool strict_reasoning = false;
+  HttpLimits limits;
+  Metrics::Log log;
+};
+
+bool is_loopback(std::string_view host);
+
+class Server {
+ public:
+  // Once it listens. A host that is not loopback is refused while there is no key.
+  static Result<std::unique_ptr<Server>> start(const ServerOptions& options,
+                                               std::vector<ShelfItem> items, Shelf::Open open,
+                                               double keep_seconds = 300);
+  ~Server();
+
+  int port() const { return http_->port(); }
+  int connections() const { return http_->connections(); }
+  Shelf& shelf() { return *shelf_; }
+  bool drain(double seconds) { return http_->drain(seconds); }
+
+ private:
+  Server(const ServerOptions& options, std::vector<ShelfItem> items, Shelf::Open open,
+         double keep_seconds);
+  void handle(const HttpRequest& request, std::shared_ptr<Reply> reply);
+
+  const ServerOptions options_;
+  Metrics metrics_;
+  Keyring keyring_;
+  // From the last: models end and tell their listeners, whose replies need http_, and answers app_.
+  std::unique_ptr<App> app_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<Shelf> shelf_;
+};
+
+}  // namespace r1

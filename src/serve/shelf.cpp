@@ -1,0 +1,189 @@
+#include "serve/shelf.h"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace r1 {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+bool is_folder(const fs::path& path) {
+  std::error_code failure;
+  return fs::exists(path / "config.json", failure);
+}
+
+std::string name_of(const fs::path& path) {
+  const fs::path file = path.has_filename() ? path : path.parent_path();
+  return file.extension() == ".gguf" ? file.stem().string() : file.filename().string();
+}
+
+}  // namespace
+
+Result<ShelfItem> shelf_item(const std::string& path) {
+  std::error_code failure;
+  const fs::path p = fs::absolute(path, failure).lexically_normal();
+  if (!fs::exists(p, failure)) return error("{}: there is no such file or folder", path);
+  ShelfItem item{.name = name_of(p), .path = path};
+  if (fs::is_regular_file(p, failure)) {
+    item.bytes = fs::file_size(p, failure);
+  } else {
+    for (const auto& file : fs::directory_iterator(p, failure))
+      if (file.path().extension() == ".safetensors") item.bytes += file.file_size(failure);
+  }
+  const auto changed = fs::last_write_time(p, failure);
+  const auto system = std::chrono::file_clock::to_sys(changed);
+  item.modified =
+      std::chrono::duration_cast<std::chrono::seconds>(system.time_since_epoch()).count();
+  return item;
+}
+
+Result<std::vector<ShelfItem>> shelf_items(const std::string& folder) {
+  std::error_code failure;
+  if (!fs::is_directory(folder, failure))
+    return error("--models {}: there is no such folder", folder);
+  std::vector<ShelfItem> items;
+  for (const auto& entry : fs::directory_iterator(folder, failure)) {
+    const bool later_part = entry.path().stem().string().find("-of-") != std::string::npos &&
+                            entry.path().stem().string().find("-00001-of-") == std::string::npos;
+    if ((entry.path().extension() == ".gguf" && !later_part) || is_folder(entry.path())) {
+      R1_TRY(auto item, shelf_item(entry.path().string()));
+      items.push_back(std::move(item));
+    }
+  }
+  std::ranges::sort(items, {}, &ShelfItem::name);
+  return items;
+}
+
+Shelf::Shelf(std::vector<ShelfItem> items, Open open, double keep_seconds)
+    : items_(std::move(items)),
+      open_(std::move(open)),
+      keep_seconds_(keep_seconds),
+      state_(std::make_shared<State>()),
+      worker_([this] { work(); }) {}
+
+Shelf::~Shelf() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stop = true;
+  }
+  state_->wake.notify_all();
+  worker_.join();
+  std::map<const ShelfItem*, Place> places;
+  {
+    const std::lock_guard lock(state_->mutex);
+    places.swap(state_->places);
+  }
+}  // models end here, and tell their listeners, with no lock held
+
+const ShelfItem* Shelf::find(std::string_view name) const {
+  if (items_.empty()) return nullptr;
+  for (const ShelfItem& item : items_)
+    if (item.name == name) return &item;
+  if (name == "deepseek-reasoner" || name == "deepseek-chat") return &items_[0];
+  constexpr std::string_view kLatest = ":latest";
+  return name.ends_with(kLatest) ? find(name.substr(0, name.size() - kLatest.size())) : nullptr;
+}
+
+// With the lock held.
+Lease Shelf::lend(Place& place) {
+  ++place.leases;
+  place.used = Clock::now();
+  ServedModel* model = place.model.get();
+  return Lease(model, [state = state_](ServedModel* m) {
+    const std::lock_guard lock(state->mutex);
+    for (auto& [item, p] : state->places) {
+      if (p.model.get() != m) continue;
+      --p.leases;
+      p.used = Clock::now();
+    }
+    state->wake.notify_all();
+  });
+}
+
+void Shelf::open(const ShelfItem& item, std::optional<double> keep_seconds, Ready ready) {
+  std::unique_lock lock(state_->mutex);
+  auto [it, fresh] = state_->places.try_emplace(&item);
+  Place& place = it->second;
+  if (fresh) place.keep = item.kept ? -1 : keep_seconds_;
+  if (keep_seconds && !item.kept) place.keep = *keep_seconds;
+  if (place.model) {
+    Lease lease = lend(place);
+    lock.unlock();
+    return ready(std::move(lease));
+  }
+  place.waiting.push_back(std::move(ready));
+  if (place.waiting.size() == 1) state_->wanted.push_back(&item);
+  state_->wake.notify_all();
+}
+
+std::vector<Shelf::Loaded> Shelf::loaded() {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<Loaded> all;
+  for (auto& [item, place] : state_->places) {
+    if (!place.model) continue;
+    const auto used = place.used;
+    const double idle = std::chrono::duration<double>(Clock::now() - used).count();
+    all.push_back({item, lend(place), place.keep < 0 ? -1 : std::max(place.keep - idle, 0.0)});
+    place.used = used;
+  }
+  return all;
+}
+
+void Shelf::work() {
+  std::unique_lock lock(state_->mutex);
+  while (!state_->stop) {
+    put_back(lock);
+    if (state_->wanted.empty()) {
+      state_->wake.wait_for(lock, std::chrono::milliseconds(500));
+      continue;
+    }
+    const ShelfItem* item = state_->wanted.front();
+    state_->wanted.pop_front();
+    lock.unlock();
+    auto opened = [&]() -> Result<std::unique_ptr<ServedModel>> {
+      try {
+        return open_(item->path);
+      } catch (const std::exception& e) {
+        return error("{}", e.what());
+      }
+    }();
+    lock.lock();
+    Place& place = state_->places[item];
+    std::vector<Ready> waiting = std::exchange(place.waiting, {});
+    std::vector<Result<Lease>> answers;
+    if (opened) {
+      place.model = *std::move(opened);
+      for (size_t i = 0; i < waiting.size(); ++i) answers.emplace_back(lend(place));
+    } else {
+      for (size_t i = 0; i < waiting.size(); ++i) answers.emplace_back(opened.error());
+      state_->places.erase(item);
+    }
+    lock.unlock();
+    for (size_t i = 0; i < waiting.size(); ++i) waiting[i](std::move(answers[i]));
+    answers.clear();
+    waiting.clear();
+    lock.lock();
+  }
+}
+
+void Shelf::put_back(std::unique_lock<std::mutex>& lock) {
+  std::vector<std::unique_ptr<ServedModel>> idle;
+  for (auto it = state_->places.begin(); it != state_->places.end();) {
+    Place& place = it->second;
+    const double unused = std::chrono::duration<double>(Clock::now() - place.used).count();
+    if (!place.model || place.leases > 0 || place.keep < 0 || unused < place.keep) {
+      ++it;
+      continue;
+    }
+    idle.push_back(std::move(place.model));
+    it = state_->places.erase(it);
+  }
+  if (idle.empty()) return;
+  lock.unlock();
+  idle.clear();
+  lock.lock();
+}
+
+}  // namespace r1

@@ -1,0 +1,105 @@
+// r1 serve as a process: its signals, its refusals, and the clients people have, where they are
+// installed (R1_CLIENTS names the Python that has them; default: python3).
+#include <fstream>
+#include <sstream>
+
+#include "tests/e2e/process.h"
+
+namespace r1 {
+namespace {
+
+// A server of the small model on a free port, until the end of the test.
+class Serving {
+ public:
+  explicit Serving(std::vector<std::string> flags = {}) {
+    flags.insert(flags.begin(), {"serve", stories(), "--port", "0", "--threads", "1"});
+    int err[2];
+    EXPECT_EQ(::pipe2(err, O_CLOEXEC), 0);
+    child_ = ::fork();
+    if (child_ == 0) {
+      ::dup2(err[1], 2);
+      become_r1(flags, folder_ / "state");
+    }
+    ::close(err[1]);
+    char c;
+    while (said_.find("http://") == said_.npos || said_.back() != '\n') {
+      if (::read(err[0], &c, 1) != 1) break;
+      said_ += c;
+    }
+    errors_ = err[0];
+    const size_t at = said_.find("http://");
+    EXPECT_NE(at, said_.npos) << said_;
+    if (at != said_.npos) url = said_.substr(at, said_.find('\n', at) - at);
+  }
+  ~Serving() { stop(SIGKILL); }
+
+  int stop(int signal) {
+    if (child_ < 0) return 0;
+    ::kill(child_, signal);
+    int status = 0;
+    ::waitpid(std::exchange(child_, -1), &status, 0);
+    ::close(errors_);
+    return exit_code(status);
+  }
+
+  std::string url;
+
+ private:
+  const TemporaryFolder folder_;
+  pid_t child_ = -1;
+  int errors_ = -1;
+  std::string said_;
+};
+
+TEST(Serve, EndsWhenItIsTold) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    Serving serving;
+    EXPECT_EQ(serving.stop(signal), 0);
+  }
+}
+
+TEST(Serve, RefusesWhatItCannotServe) {
+  const auto no_model = run_r1({"serve"});
+  EXPECT_EQ(no_model.code, 1);
+  EXPECT_NE(no_model.err.find("no model"), std::string::npos) << no_model.err;
+  EXPECT_EQ(run_r1({"serve", "/nowhere.gguf"}).code, 1);
+  EXPECT_EQ(run_r1({"serve", stories(), "--port", "70000"}).code, 2);
+  const auto wide = run_r1({"serve", stories(), "--host", "0.0.0.0", "--port", "0"});
+  EXPECT_EQ(wide.code, 1);
+  EXPECT_NE(wide.err.find("r1 key create"), std::string::npos) << wide.err;
+  const Serving serving;
+  const std::string port = serving.url.substr(serving.url.rfind(':') + 1);
+  const auto taken = run_r1({"serve", stories(), "--port", port});
+  EXPECT_NE(taken.err.find("is taken by r1 (process"), std::string::npos) << taken.err;
+}
+
+TEST(Serve, KeysAreMadeListedAndRevoked) {
+  const TemporaryFolder folder;
+  const std::string file = folder / "keys.json";
+  const auto made = run_r1({"key", "create", "me", "--keys", file});
+  EXPECT_EQ(made.code, 0) << made.err;
+  EXPECT_TRUE(made.out.starts_with("r1-") && made.out.size() == 68) << made.out;
+  const auto list = run_r1({"key", "list", "--keys", file});
+  EXPECT_NE(list.out.find("me "), std::string::npos) << list.out;
+  EXPECT_EQ(list.out.find(made.out.substr(0, 12)), std::string::npos);
+  EXPECT_EQ(run_r1({"key", "revoke", "me", "--keys", file}).code, 0);
+  EXPECT_EQ(run_r1({"key", "revoke", "me", "--keys", file}).code, 1);
+}
+
+TEST(Serve, TheClientsPeopleHave) {
+  const Serving serving;
+  const TemporaryFolder folder;
+  const std::string log = folder / "log";
+  const char* python = std::getenv("R1_CLIENTS");
+  const std::string command = std::string(python ? python : "python3") +
+                              " " R1_SOURCE "/tests/e2e/clients.py " + serving.url +
+                              " stories260K.f32 > " + log + " 2>&1";
+  const int code = exit_code(std::system(command.c_str()));
+  std::stringstream said;
+  said << std::ifstream(log).rdbuf();
+  EXPECT_EQ(code, 0) << said.str();
+  if (said.str().find("skipped") != std::string::npos) GTEST_SKIP() << said.str();
+}
+
+}  // namespace
+}  // namespace r1
