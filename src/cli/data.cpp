@@ -114,8 +114,10 @@ Result<void> make(const Options& o) {
       return error("no generator {}: r1 data list names them", name);
     if (o.held_out) return error("{} never has a held-out problem", name);
     const TextGenerator text = source->make({});
-    for (int64_t i = 0; i < o.n; ++i)
-      R1_DO(out.write(dump({{"text", text(o.seed, static_cast<uint64_t>(i))}})));
+    for (int64_t i = 0; i < o.n; ++i) {
+      const GeneratedText made = text(o.seed, static_cast<uint64_t>(i));
+      R1_DO(out.write(dump({{"text", made.given + made.wanted}})));
+    }
     return out.commit();
   }
   R1_TRY(const Task* const task, find_task(name));

@@ -37,13 +37,14 @@ class DeepSeekV3 final : public Decoder {
 
   bool drafts() const override { return std::ssize(layers_) > c.n_layers; }
 
-  Tensor draft(Context& ctx, const Batch& batch, const Tensor& hidden, KvPages& kv,
-               Tensor* next) const override {
+  Tensor draft(Context& ctx, const Batch& batch, const Tensor& hidden, KvPages& kv, Tensor* next,
+               const Trace& trace) const override {
     R1_CHECK(drafts() && hidden.rows() == std::ssize(batch.tokens));
     check_batch(batch, kv);
+    if (trace.experts) trace.experts->clear();
     const RopeAngles rope = angles(ctx, batch);
-    Tensor h = mtp_input(ctx, c, mtp_, hidden, embedded(ctx, batch.tokens));       // (21)
-    h = block(ctx, h, {kv, static_cast<int>(c.n_layers), batch.parts, rope}, {});  // (22)
+    Tensor h = mtp_input(ctx, c, mtp_, hidden, embedded(ctx, batch.tokens));          // (21)
+    h = block(ctx, h, {kv, static_cast<int>(c.n_layers), batch.parts, rope}, trace);  // (22)
     if (next) *next = h;
     return head(ctx, rms_norm(ctx, rows(ctx, h, batch.wanted), mtp_.out_norm, c.norm_eps));  // (23)
   }

@@ -106,8 +106,10 @@ class Model {
   // back at those of all positions before p: where some were skipped it is worse, never wrong, for
   // forward does not read them.
   virtual bool drafts() const { return false; }  // the layer is loaded
+  // `trace` tells the experts of its layer.
   virtual Tensor draft(Context& /*ctx*/, const Batch& /*batch*/, const Tensor& /*hidden*/,
-                       KvPages& /*kv*/, Tensor* /*next*/ = nullptr) const {
+                       KvPages& /*kv*/, Tensor* /*next*/ = nullptr,
+                       const Trace& /*trace*/ = {}) const {
     R1_CHECK(drafts());
     return {};
   }

@@ -291,8 +291,12 @@ class Generated final : public Dataset {
   Result<Example> example(int64_t index, int64_t) const override {
     Example e;
     const auto i = static_cast<uint64_t>(index);
-    e.ids = options_.tokenizer->encode(generator_(seed_, i), true);
-    e.wanted.assign(e.ids.size(), true);
+    const GeneratedText text = generator_(seed_, i);
+    e.ids = options_.tokenizer->encode(text.given, true);
+    e.wanted.assign(e.ids.size(), false);
+    const auto wanted = options_.tokenizer->encode(text.wanted, true);
+    e.ids.insert(e.ids.end(), wanted.begin(), wanted.end());
+    e.wanted.resize(e.ids.size(), true);
     e.where = fmt::format("{} {}", name_, index);
     if (auto done = finish(e, i, options_); !done) return std::move(done).error().in(e.where);
     return e;

@@ -73,8 +73,12 @@ Result<std::unique_ptr<Dataset>> open_jsonl(std::span<const std::string> paths,
                                             const DatasetOptions& options);
 
 // Endless: example i is the text of number i, whole as it is: control tokens that it spells are
-// meant, and nothing is put before or behind.
-using TextGenerator = std::function<std::string(uint64_t seed, uint64_t index)>;
+// meant, and nothing is put before or behind. What is given, its beginning, is not wanted; the two
+// are tokenized apart.
+struct GeneratedText {
+  std::string given, wanted;
+};
+using TextGenerator = std::function<GeneratedText(uint64_t seed, uint64_t index)>;
 std::unique_ptr<Dataset> generated(std::string name, uint64_t seed, TextGenerator generator,
                                    const DatasetOptions& options);
 

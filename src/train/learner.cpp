@@ -25,7 +25,7 @@ double parallel_squared_norm(Context& ctx, std::span<const float> x) {
 }  // namespace
 
 Learner::Learner(const Model& model, Context& ctx, const Options& options)
-    : model_(model), ctx_(ctx), options_(options) {
+    : model_(model), ctx_(ctx), options_(options), balance_(model) {
   R1_CHECK(!model.parameters().empty());
   for (const ModelParameter& p : model.parameters()) {
     State& s = states_.emplace_back();
@@ -45,9 +45,18 @@ Result<KvPages*> Learner::pages_for(int64_t n_pages) {
   return pages_.get();
 }
 
-// visit(sequences' numbers, logp [wanted, 1]) for each forward of the batch.
+// What one forward holds: the sequences [begin, end) of a batch.
+struct Learner::Packed {
+  size_t begin = 0, end = 0;
+  Batch rows{};
+  std::vector<int32_t> pages{};
+  KvPages* kv = nullptr;
+};
+
+// visit(packed, logp [wanted, 1]) for each forward of the batch.
 template <class Visit>
-Result<void> Learner::forwards(std::span<const TrainSequence> batch, const Visit& visit) {
+Result<void> Learner::forwards(std::span<const TrainSequence> batch, const Trace& trace,
+                               const Visit& visit) {
   for (size_t begin = 0; begin < batch.size();) {
     size_t end = begin;
     int64_t n_tokens = 0, n_pages = 0;
@@ -58,10 +67,13 @@ Result<void> Learner::forwards(std::span<const TrainSequence> batch, const Visit
       ++end;
     } while (end < batch.size() &&
              n_tokens + std::ssize(batch[end].ids) - 1 <= options_.micro_batch);
-    R1_TRY(KvPages * pages, pages_for(n_pages));
-    std::vector<int32_t> numbers(static_cast<size_t>(n_pages)), targets;
+    Packed packed{.begin = begin, .end = end};
+    R1_TRY(packed.kv, pages_for(n_pages));
+    std::vector<int32_t>& numbers = packed.pages;
+    numbers.resize(static_cast<size_t>(n_pages));
     std::iota(numbers.begin(), numbers.end(), 0);
-    Batch rows;
+    Batch& rows = packed.rows;
+    std::vector<int32_t> targets;
     size_t page = 0;
     for (size_t s = begin; s < end; ++s) {
       const auto ids = batch[s].ids;
@@ -79,7 +91,8 @@ Result<void> Learner::forwards(std::span<const TrainSequence> batch, const Visit
         targets.push_back(ids[static_cast<size_t>(t) + 1]);
       }
     }
-    visit(begin, end, log_probability(ctx_, model_.forward(ctx_, rows, *pages), targets));
+    const Tensor logits = model_.forward(ctx_, rows, *packed.kv, trace);
+    visit(packed, log_probability(ctx_, logits, targets));
     begin = end;
   }
   return {};
@@ -87,7 +100,7 @@ Result<void> Learner::forwards(std::span<const TrainSequence> batch, const Visit
 
 Result<std::vector<float>> Learner::log_probabilities(std::span<const TrainSequence> batch) {
   std::vector<float> all;
-  R1_DO(forwards(batch, [&](size_t, size_t, const Tensor& logp) {
+  R1_DO(forwards(batch, {}, [&](const Packed&, const Tensor& logp) {
     all.insert(all.end(), logp.data(), logp.data() + logp.size());
   }));
   return all;
@@ -102,16 +115,55 @@ Result<void> Learner::accumulate(std::span<const TrainSequence> batch, LossGradi
     tape.watch(values, {std::shared_ptr<float>(states_[i].gradient.data(), [](float*) {}),
                         values.rows(), values.cols()});
   }
-  return forwards(batch, [&](size_t begin, size_t end, const Tensor& logp) {
+  const bool ahead = options_.mtp_weight > 0 && model_.drafts();
+  Tensor last;  // [T, dim]
+  std::vector<std::vector<int32_t>> experts;
+  const Trace trace{.last = ahead ? &last : nullptr, .experts = &experts};
+  return forwards(batch, trace, [&](const Packed& packed, const Tensor& logp) {
+    balance_.count(experts);
     const Tensor gradient = ctx_.tensor(logp.rows(), 1);
     int64_t at = 0;
-    for (size_t s = begin; s < end; ++s) {
+    for (size_t s = packed.begin; s < packed.end; ++s) {
       const auto n = static_cast<size_t>(std::ssize(batch[s].ids) - batch[s].first);
       loss_gradient(s, {logp.data() + at, n}, {gradient.data() + at, n});
       at += static_cast<int64_t>(n);
     }
+    if (ahead) look_ahead(tape, batch, packed, last, gradient);
     tape.backward(logp, gradient);
   });
+}
+
+// The layer that predicts the token after next (V3 eq. 21 to 25), on the rows of one forward:
+// `last` [T, dim] is what it continues, `gradient` [wanted, 1] the wanted tokens' own.
+void Learner::look_ahead(Tape& tape, std::span<const TrainSequence> batch, const Packed& packed,
+                         const Tensor& last, const Tensor& gradient) {
+  Batch ahead;
+  ahead.parts = packed.rows.parts;
+  std::vector<int32_t> targets;
+  std::vector<float> weights;
+  int64_t at = 0;  // of the sequence's first wanted token
+  for (size_t s = packed.begin; s < packed.end; ++s) {
+    const auto [ids, first] = batch[s];
+    const auto row = static_cast<int64_t>(ahead.tokens.size());
+    ahead.tokens.insert(ahead.tokens.end(), ids.begin() + 1, ids.end());
+    for (int64_t t = std::max<int64_t>(first, 2); t < std::ssize(ids); ++t) {
+      ahead.wanted.push_back(static_cast<int32_t>(row + t - 2));
+      targets.push_back(ids[static_cast<size_t>(t)]);
+      weights.push_back(gradient.data()[at + t - first]);
+    }
+    at += std::ssize(ids) - first;
+  }
+  if (targets.empty()) return;
+  std::vector<std::vector<int32_t>> experts;
+  const Tensor logits = model_.draft(ctx_, ahead, last, *packed.kv, nullptr, {.experts = &experts});
+  balance_.count(experts, balance_.n_layers() - experts.size());
+  const Tensor logp = log_probability(ctx_, logits, targets), dlogp = ctx_.tensor(logp.rows(), 1);
+  for (int64_t i = 0; i < logp.rows(); ++i) {
+    mtp_loss_ -= double{logp.data()[i]};
+    dlogp.data()[i] = static_cast<float>(options_.mtp_weight) * weights[static_cast<size_t>(i)];
+  }
+  mtp_tokens_ += logp.rows();
+  tape.add(logp, dlogp);
 }
 
 Result<Learner::Step> Learner::step() {
@@ -137,7 +189,12 @@ Result<Learner::Step> Learner::step() {
   ++step_;
   Step done{.step = step_,
             .lr = options_.adamw.lr * options_.schedule.factor(step_),
-            .gradient_norm = std::sqrt(squares)};
+            .gradient_norm = std::sqrt(squares),
+            .mtp_loss = mtp_tokens_ > 0 ? mtp_loss_ / static_cast<double>(mtp_tokens_) : 0,
+            .max_violation = balance_.violation()};
+  mtp_loss_ = 0;
+  mtp_tokens_ = 0;
+  balance_.step(options_.balance_rate);
   AdamW adamw = options_.adamw;
   const double scale =
       options_.clip_norm > 0 ? clip_scale(done.gradient_norm, options_.clip_norm) : 1;

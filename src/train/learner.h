@@ -15,6 +15,7 @@
 #include "tensor/tape.h"
 #include "train/adamw.h"
 #include "train/checkpoint.h"
+#include "train/expert_balance.h"
 
 namespace r1 {
 
@@ -44,6 +45,11 @@ class Learner {
     // Keep the input of every layer alone and compute the layer again in the backward: the same
     // gradients to the bit, for a third more time and a fraction of the memory.
     bool recompute = false;
+    // Lambda of DeepSeek-V3's eq. 25: where the model drafts, the layer that predicts the token
+    // after next learns beside: each wanted token's log-probability there gets so much of the
+    // gradient of its own. 0: it does not.
+    double mtp_weight = 0;
+    double balance_rate = 0;  // by which biases of expert gates move in a step; 0: they stay
   };
 
   // The model was loaded with LoadOptions::learn; both outlive the learner.
@@ -62,6 +68,8 @@ class Learner {
   struct Step {
     int64_t step = 0;
     double lr = 0, gradient_norm = 0;  // the norm before clipping
+    double mtp_loss = 0;       // mean over the tokens it predicted since the last step; 0: none
+    double max_violation = 0;  // of the balance of experts (expert_balance.h)
   };
   // One step of AdamW with the accumulated gradients, which are then zero. Error: a gradient that
   // is not finite, by its tensor, or a norm above stop_norm; the weights are as before.
@@ -86,14 +94,21 @@ class Learner {
     std::vector<float> gradient, m, v;
   };
   Result<KvPages*> pages_for(int64_t n_pages);
+  struct Packed;
   template <class Visit>
-  Result<void> forwards(std::span<const TrainSequence> batch, const Visit& visit);
+  Result<void> forwards(std::span<const TrainSequence> batch, const Trace& trace,
+                        const Visit& visit);
+  void look_ahead(Tape& tape, std::span<const TrainSequence> batch, const Packed& packed,
+                  const Tensor& last, const Tensor& gradient);
 
   const Model& model_;
   Context& ctx_;
   Options options_;
   std::vector<State> states_;
   std::unique_ptr<KvPages> pages_;
+  ExpertBalance balance_;
+  double mtp_loss_ = 0;  // sum of the tokens it predicted since the last step
+  int64_t mtp_tokens_ = 0;
   int64_t step_ = 0;
 };
 

@@ -72,6 +72,7 @@ struct OptimizerGroup {
 struct OptimizerRecipe {
   double lr = 1e-3;
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1, clip_norm = 1;
+  double mtp_weight = 0, balance_rate = 0;
   double stop_norm = 0;                // a gradient norm above stops the run; 0: never
   std::vector<OptimizerGroup> groups;  // [[optimizer.group]]: the first that matches counts
 };

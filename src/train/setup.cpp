@@ -90,6 +90,8 @@ Result<TrainedModel> open_model(const Recipe& recipe) {
     options.compute = recipe.model.precision == "bf16" ? Compute::kFast : Compute::kF32;
     options.learn.reset();
   }
+  options.mla = MlaForm::kPlain;  // fewer products where all keys are computed anew
+  options.mtp = true;             // where there is such a layer, it is saved with the rest
   if (recipe.model.path.empty()) {
     options.draw = {.std = recipe.model.init_std,
                     .seed = static_cast<uint64_t>(recipe.model.init_seed)};
@@ -114,6 +116,8 @@ Learner::Options learner_options(const Recipe& recipe) {
                       .total = recipe.run.steps,
                       .floor = recipe.schedule.floor};
   options.clip_norm = o.clip_norm;
+  options.mtp_weight = o.mtp_weight;
+  options.balance_rate = o.balance_rate;
   options.stop_norm = o.stop_norm;
   options.micro_batch = recipe.batch.micro_tokens;
   options.recompute = recipe.model.recompute;

@@ -157,6 +157,9 @@ Result<StepReport> SftTrainer::step(int64_t step) {
   auto& values = report.metrics.values;
   if (const int64_t n = train_.size(); n > 0)
     values.emplace_back("epoch", static_cast<double>(cursor_) / static_cast<double>(n));
+  if (done->mtp_loss > 0) values.emplace_back("mtp_loss", done->mtp_loss);
+  if (model_.config().moe.gate_bias)
+    values.emplace_back("experts/max_violation", done->max_violation);
   if (taken.cut > 0) values.emplace_back("data/cut", static_cast<double>(taken.cut));
   if (taken.dropped > 0) values.emplace_back("data/dropped", static_cast<double>(taken.dropped));
   return report;

@@ -7,13 +7,16 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "grade/countdown_problems.h"
 
 namespace r1 {
 namespace {
 
 constexpr int64_t kLargest = 50;  // CountdownRules: of every result
 constexpr int64_t kSmallestTarget = 10;
-constexpr size_t kMostDrilled = 4;
+constexpr int64_t kWideNumber = 12;
+constexpr size_t kShortDrill = 4, kLongDrill = 26;  // attempts, at most
+constexpr size_t kSums = 8;
 
 // The draws of one text.
 class Draws {
@@ -69,6 +72,14 @@ std::vector<Line> lines(const std::vector<int64_t>& numbers) {
   return all;
 }
 
+// The lines, and the attempts of each, in some order.
+std::vector<Line> search_order(const std::vector<int64_t>& numbers, Draws& draws) {
+  std::vector<Line> order = lines(numbers);
+  draws.shuffle(order);
+  for (Line& line : order) draws.shuffle(line.attempts);
+  return order;
+}
+
 // "(5*8)-1", or "9-(2+3)" where the first step's result is taken from the third number.
 std::string expression(const Line& line, const Step& attempt) {
   const std::string first = std::to_string(line.first.value);
@@ -85,14 +96,12 @@ std::string attempt_text(const Step& attempt, int64_t target) {
 
 std::string search(const Problem& problem, double give_up, Draws& draws) {
   std::string thought;
-  std::vector<Line> order = lines(problem.numbers);
-  draws.shuffle(order);
+  std::vector<Line> order = search_order(problem.numbers, draws);
   std::string answer;
   bool done = false;
   for (Line& line : order) {
     if (!thought.empty()) thought += '\n';
     thought += fmt::format("{}={}: ", line.first.text, line.first.value);
-    draws.shuffle(line.attempts);
     for (const Step& attempt : line.attempts) {
       if (&attempt != &line.attempts.front()) thought += ", ";
       thought += attempt_text(attempt, problem.target);
@@ -102,30 +111,29 @@ std::string search(const Problem& problem, double give_up, Draws& draws) {
     }
     if (done) break;
   }
-  return fmt::format("<think>{}</think><answer>{}</answer>", thought, answer);
+  return fmt::format("{}</think><answer>{}</answer>", thought, answer);
 }
 
 std::string guess(const Problem& problem, Draws& draws) {
   const std::vector<Line> all = lines(problem.numbers);
   const Line& line = all[draws.below(all.size())];
-  return fmt::format("<think></think><answer>{}</answer>",
+  return fmt::format("</think><answer>{}</answer>",
                      expression(line, line.attempts[draws.below(line.attempts.size())]));
 }
 
-// Attempts until one is right, whose result is the target: of all marks about half are yes.
-std::string drill(const Problem& problem, Draws& draws) {
+// Attempts until one is right, whose result is the target. Mostly few: of their marks half are yes.
+GeneratedText drill(const std::vector<int64_t>& numbers, bool long_one, Draws& draws) {
   size_t n_attempts = 1;
-  while (n_attempts < kMostDrilled && draws.chance(0.5)) ++n_attempts;
-  std::vector<Line> order = lines(problem.numbers);
-  draws.shuffle(order);
+  while (!long_one && n_attempts < kShortDrill && draws.chance(0.5)) ++n_attempts;
+  if (long_one) n_attempts += draws.below(kLongDrill);
+  std::vector<Line> order = search_order(numbers, draws);
   struct Attempt {
     std::string before;  // what stands between it and the attempt before
     const Step* step;
   };
   std::vector<Attempt> attempts;
   for (Line& line : order) {
-    draws.shuffle(line.attempts);
-    const size_t most = 1 + draws.below(line.attempts.size());
+    const size_t all = line.attempts.size(), most = long_one ? all : 1 + draws.below(all);
     std::string before =
         fmt::format("{}{}={}: ", attempts.empty() ? "" : "\n", line.first.text, line.first.value);
     for (size_t a = 0; a < most && attempts.size() < n_attempts; ++a) {
@@ -136,13 +144,42 @@ std::string drill(const Problem& problem, Draws& draws) {
   // The last that may be a target; without one nothing is right.
   const auto may_be = [](const Attempt& a) { return a.step->value >= kSmallestTarget; };
   const auto last = std::find_if(attempts.rbegin(), attempts.rend(), may_be);
-  const int64_t target = last == attempts.rend() ? problem.target : last->step->value;
-  std::string text = countdown_problem(problem.numbers, target).prompt + "\nCheck ";
+  const int64_t target = last == attempts.rend() ? kLargest : last->step->value;
+  std::string text;
   for (const Attempt& a : attempts) {
     text += a.before + attempt_text(*a.step, target);
     if (a.step->value == target) break;
   }
+  return {countdown_problem(numbers, target).prompt + "\nCheck ", text};
+}
+
+// "27+1=28, 6*7=42, ...": what the steps of every problem need, of any two numbers.
+std::string sums(Draws& draws) {
+  std::string text;
+  for (size_t n = 0; n < kSums; ++n) {
+    const auto a = static_cast<int64_t>(draws.below(kLargest + 1)),
+               b = static_cast<int64_t>(1 + draws.below(kWideNumber));
+    const std::vector<Step> all = draws.chance(0.8) ? steps(a, b) : steps(b, a);
+    if (all.empty()) continue;
+    const Step& step = all[draws.below(all.size())];
+    text += fmt::format("{}{}={}", text.empty() ? "" : ", ", step.text, step.value);
+  }
   return text;
+}
+
+// Three numbers up to kWideNumber, held out by the same rule, and what some attempt makes of them.
+Problem wide_problem(Draws& draws) {
+  while (true) {
+    std::vector<int64_t> numbers(3);
+    for (int64_t& n : numbers) n = static_cast<int64_t>(1 + draws.below(kWideNumber));
+    if (held_out(numbers)) continue;
+    std::vector<int64_t> targets;
+    for (const Line& line : lines(numbers)) {
+      for (const Step& attempt : line.attempts)
+        if (attempt.value >= kSmallestTarget) targets.push_back(attempt.value);
+    }
+    if (!targets.empty()) return countdown_problem(numbers, targets[draws.below(targets.size())]);
+  }
 }
 
 }  // namespace
@@ -150,20 +187,20 @@ std::string drill(const Problem& problem, Draws& draws) {
 CountdownTraces::CountdownTraces(const TraceMix& mix)
     : mix_(mix), problems_(**find_task("countdown3")) {}
 
-std::string CountdownTraces::text(uint64_t seed, uint64_t i) const {
+GeneratedText CountdownTraces::text(uint64_t seed, uint64_t i) const {
   Draws draws(seed, i);
-  const Problem problem = problems_.training(seed, i);
-  const bool drilled = draws.chance(mix_.drills), guessed = draws.chance(mix_.guesses),
-             persistent = draws.chance(mix_.persistent);
-  std::string text;
-  if (drilled) {
-    text = drill(problem, draws);
-  } else {
-    text = problem.prompt + '\n';
-    text += guessed ? guess(problem, draws)
-                    : search(problem, persistent ? mix_.persistent_give_up : mix_.give_up, draws);
-  }
-  return fmt::format("<|begin|>{}<|end|>", text);
+  const auto framed = [](const GeneratedText& t) {
+    return GeneratedText{"<|begin|>" + t.given, t.wanted + "<|end|>"};
+  };
+  if (draws.chance(mix_.sums)) return framed({"", sums(draws)});
+  const Problem problem =
+      draws.chance(mix_.wide) ? wide_problem(draws) : problems_.training(seed, i);
+  const bool drilled = draws.chance(mix_.drills), long_drill = draws.chance(mix_.long_drills),
+             guessed = draws.chance(mix_.guesses), persistent = draws.chance(mix_.persistent);
+  if (drilled) return framed(drill(problem.numbers, long_drill, draws));
+  const double give_up = persistent ? mix_.persistent_give_up : mix_.give_up;
+  return framed({problem.prompt + "\n<think>",
+                 guessed ? guess(problem, draws) : search(problem, give_up, draws)});
 }
 
 }  // namespace r1
