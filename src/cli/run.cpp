@@ -12,6 +12,7 @@
 #include "cli/chat_options.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/puzzle.h"
 #include "cli/repl.h"
 
 namespace r1 {
@@ -45,19 +46,18 @@ void print(std::string_view text) {
 Result<std::string> default_model() {
   std::error_code failure;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", failure).parent_path();
-  const std::filesystem::path name = "models/stories260K/stories260K.f32.gguf";
   for (const char* root : {"../share/r1", "../.."}) {
-    const auto path = (program / root / name).lexically_normal();
-    if (std::filesystem::exists(path, failure)) {
+    const auto path = (program / root / "models/r1-nano").lexically_normal();
+    if (std::filesystem::exists(path / "model.safetensors", failure)) {
       fmt::print(stderr,
-                 "r1: no MODEL given, so this is {}, which tells little stories; "
+                 "r1: no MODEL given, so this is {}, which learned to play Countdown; "
                  "r1 run FILE.gguf or r1 run FOLDER takes another\n",
                  path.string());
       return path.string();
     }
   }
   return error(
-      "no MODEL given and no models/ beside the program: r1 run FILE.gguf or r1 run FOLDER");
+      "no MODEL given and no models/r1-nano beside the program: r1 run FILE.gguf or r1 run FOLDER");
 }
 
 Result<std::string> read_input() {
@@ -118,7 +118,8 @@ Result<void> run_model(const RunOptions& options) {
   std::string prompt;
   if (!talk) {
     R1_TRY(prompt, gather_prompt(options));
-    if (prompt.empty()) return error("no prompt: give PROMPT, or pipe one in");
+    if (prompt.empty() && (!options.model.empty() || options.json))
+      return error("no prompt: give PROMPT, or pipe one in");
   }
   std::string path = options.model;
   if (path.empty()) {
@@ -126,7 +127,12 @@ Result<void> run_model(const RunOptions& options) {
   }
   R1_TRY(std::unique_ptr<ChatModel> model, open(path));
   fmt::print(stderr, "{}\n", model->startup_line());
-  if (!talk) return answer_once(options, *model, prompt);
+  if (!prompt.empty()) return answer_once(options, *model, prompt);
+  if (options.model.empty()) {
+    R1_DO(put_puzzle(*model, options.conversation, !options.hide_thinking, print));
+    if (!talk) return {};
+    fmt::print(stderr, "Ask it another: \"Use 2, 4, 7 to make 30.\"\n");
+  }
 
   Repl repl(std::move(model), open, options.conversation, print);
   repl.hide_thinking = options.hide_thinking;

@@ -23,6 +23,20 @@ TEST(Run, APipeGetsTheTextAlone) {
   EXPECT_NE(r.err.find("context"), std::string::npos) << "the start-up line";
 }
 
+// The model that comes with r1 is asked what it never saw; most of its answers are right.
+TEST(Run, WithoutAModelOrAPromptItSolvesPuzzles) {
+  int right = 0;
+  for (const char* seed : {"1", "2", "3", "4", "5", "6", "7", "8"}) {
+    const Finished r = run_r1({"run", "--seed", seed}, "");
+    EXPECT_EQ(r.code, 0) << r.err;
+    EXPECT_NE(r.err.find("no MODEL given"), std::string::npos) << r.err;
+    EXPECT_TRUE(r.out.starts_with("Use ")) << r.out;
+    EXPECT_NE(r.out.find("\nChecked: "), std::string::npos) << r.out;
+    right += r.out.find("\nChecked: right.\n") != std::string::npos;
+  }
+  EXPECT_GE(right, 5);
+}
+
 // The goldens are llama2.c's text and a float64 computation.
 TEST(Run, StoriesContinueAsTheirGoldensDo) {
   R1_TEST_DATA(path, "models/stories260K/golden.jsonl");
