@@ -223,7 +223,9 @@ Result<void> Binder::choose_adapted() {
     }
     return any;
   };
-  for (const auto& [name, values] : lora.given) {
+  for (const auto& entry : lora.given) {
+    const std::string& name = entry.first;  // which clang 14 lets the lambda see
+    const auto& values = entry.second;
     if (!choose([&](const Binding& b) { return b.name == name; }))
       return error("low-rank updates: the model has no weight {}", name);
     const auto b = std::ranges::find(bindings_, name, &Binding::name);

@@ -27,7 +27,8 @@ class Loop {
   Result<void> resume() {
     R1_TRY(const auto newest, checkpoints_.load_newest());
     if (!newest) return {};
-    const auto& [entry, state, files] = *newest;
+    const CheckpointEntry& entry = newest->entry;
+    const SavedState& state = newest->state;
     auto restored = [&]() -> Result<void> {
       R1_TRY(const std::string kind, state.text("run.kind"));
       const auto then_kind = find_train_kind(kind);

@@ -179,10 +179,10 @@ Result<EvaluationReport> SftTrainer::evaluate(int64_t) {
   for (size_t s = 0; s < sequences.batch.size(); ++s) {
     const auto n =
         static_cast<size_t>(std::ssize(sequences.batch[s].ids) - sequences.batch[s].first);
-    auto& [loss, wanted] = sums.emplace_back(0, 0);
+    auto& sum = sums.emplace_back(0, 0);
     sequences.for_wanted(s, n, [&](size_t i) {
-      loss -= double{logp[at + i]};
-      ++wanted;
+      sum.first -= double{logp[at + i]};
+      ++sum.second;
     });
     at += n;
   }

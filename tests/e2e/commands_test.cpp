@@ -66,7 +66,7 @@ TEST(Commands, BashCompletes) {
 }
 
 TEST(Commands, AFullDiskIsAFailure) {
-  for (const char* args : {" completion bash", " run --max-tokens 3"}) {
+  for (const char* args : {" completion bash", " run --json --max-tokens 3"}) {
     const std::string shell =
         std::string("echo hi | " R1_PROGRAM) + args + " > /dev/full 2> /dev/null";
     EXPECT_EQ(exit_code(std::system(shell.c_str())), 1) << args;
