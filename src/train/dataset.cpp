@@ -35,6 +35,8 @@ Result<Json> parse_line(std::string_view line) {
     return json;
   } catch (const nlohmann::json::parse_error& e) {
     return error("{}: no JSON at byte {}", shown(line), e.byte);
+  } catch (const nlohmann::json::out_of_range&) {
+    return error("{}: a number that is too large", shown(line));
   }
 }
 
