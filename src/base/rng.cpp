@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <random>
 
 namespace r1 {
 namespace {
@@ -43,6 +44,11 @@ double normal(uint64_t seed, uint64_t stream, uint64_t counter) {
   const auto r = draw(seed, stream, counter);
   const double u = 1.0 - to_unit(r[0], r[1]);  // (0, 1]: the logarithm is finite
   return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * to_unit(r[2], r[3]));
+}
+
+uint64_t fresh_number() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
 }
 
 }  // namespace r1

@@ -16,4 +16,7 @@ double uniform(uint64_t seed, uint64_t stream, uint64_t counter);
 // Standard normal by Box-Muller.
 double normal(uint64_t seed, uint64_t stream, uint64_t counter);
 
+// 64 bits from the operating system, for what must not repeat: seeds nobody gave, names.
+uint64_t fresh_number();
+
 }  // namespace r1

@@ -1,18 +1,14 @@
 #include "cli/ask.h"
 
-#include <random>
-
+#include "base/rng.h"
 #include "base/units.h"
 #include "cli/interrupt.h"
 
 namespace r1 {
 namespace {
 
-// From the operating system. 53 bits, so that every JSON reader keeps the number exactly.
-uint64_t fresh_seed() {
-  std::random_device device;
-  return (uint64_t{device()} << 32 | device()) >> 11;
-}
+// 53 bits, so that every JSON reader keeps the number exactly.
+uint64_t fresh_seed() { return fresh_number() >> 11; }
 
 double rate(int64_t tokens, double seconds) {
   return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/evaluation.h"
 #include "infer/vocab_spec.h"
@@ -80,7 +81,7 @@ Result<Score> score(const Model& model, Context& ctx, std::span<const int32_t> i
     bar.update(static_cast<uint64_t>(++score.windows));
   }
   bar.finish();
-  score.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  score.seconds = seconds_since(start);
   return score;
 }
 

@@ -2,8 +2,7 @@
 
 #include <unistd.h>
 
-#include <random>
-
+#include "base/rng.h"
 #include "cli/ask.h"
 #include "grade/countdown.h"
 #include "grade/task.h"
@@ -27,7 +26,7 @@ Result<void> put_puzzle(ChatModel& model, Conversation conversation, bool show_t
   R1_TRY(const Task* const task, find_task("countdown3"));
   const ProblemSet problems(*task);
   const auto seed = conversation.parameters.over(model.defaults()).seed;
-  const size_t number = seed ? *seed : std::random_device{}();
+  const uint64_t number = seed ? *seed : fresh_number();
   const Problem problem = problems.held_out(number % problems.n_held_out());
   print(fmt::format("{}\n", problem.prompt));
   conversation.messages = {{"user", problem.prompt, ""}};

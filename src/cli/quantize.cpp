@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
@@ -66,8 +67,7 @@ Result<void> run(const Options& o) {
   auto summary = quantize(in, o.out, *mix, threads, progress);
   if (!summary) return std::move(summary).error().in(fmt::format("cannot quantize {}", o.in));
   if (bar) bar->finish();
-  print_summary(o, *summary,
-                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  print_summary(o, *summary, seconds_since(start));
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/units.h"
 #include "cli/commands.h"
@@ -52,9 +53,9 @@ Result<void> synth(const SynthOptions& o) {
   R1_TRY(const uint64_t bytes, write_synthetic(*shape, *mix, o.seed, o.out, threads,
                                                [&](uint64_t done, uint64_t) { bar.update(done); }));
   bar.finish();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const double seconds = seconds_since(start);
   fmt::print("{}: {} as {}, {}, {}\n", printable(o.out), shape->name, mix->name,
-             format_bytes(bytes), format_seconds(seconds.count()));
+             format_bytes(bytes), format_seconds(seconds));
   return {};
 }
 

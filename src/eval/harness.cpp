@@ -4,6 +4,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "infer/prompt.h"
 #include "infer/rollout.h"
@@ -59,7 +60,7 @@ Result<EvalResult> evaluate(const Examinee& examinee, const Benchmark& benchmark
   R1_TRY(const auto drawn, roll_out(examinee.model, examinee.ctx, rollout, prompts));
 
   EvalResult result;
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.seconds = seconds_since(start);
   std::vector<Graded> graded;
   for (size_t i = 0; i < drawn.size(); ++i) {
     EvalAnswer answer;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "format/hf_config.h"
 #include "infer/batcher.h"
@@ -26,10 +27,6 @@ namespace r1 {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Between the batcher, who draws tokens, and a listener, who hears text.
 class Teller final : public Sink {

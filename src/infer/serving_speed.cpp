@@ -3,6 +3,7 @@
 #include <chrono>
 #include <future>
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "infer/batcher.h"
 #include "infer/memory.h"
@@ -11,10 +12,6 @@ namespace r1 {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // A model, and how long its forwards took.
 class TimedModel final : public Model {

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <thread>
 
+#include "base/clock.h"
 #include "infer/memory.h"
 #include "kernels/peak.h"
 #include "tensor/weight.h"
@@ -16,10 +17,6 @@ namespace {
 constexpr int64_t kChunk = 512;  // rows of a prefill step
 // More than any cache; every thread reads its own part.
 constexpr size_t kProbeBytes = size_t{512} << 20;
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 int64_t pages_of(const SpeedCase& c) { return (c.depth + c.tokens + kKvPage - 1) / kKvPage; }
 

@@ -1,16 +1,14 @@
 #include "serve/answer.h"
 
 #include <chrono>
-#include <random>
+
+#include "base/clock.h"
+#include "base/rng.h"
 
 namespace r1 {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 class Answer final : public std::enable_shared_from_this<Answer> {
  public:
@@ -227,11 +225,6 @@ void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Re
     });
   };
   app.shelf.open(*item, keep_alive, std::move(ready));
-}
-
-uint64_t fresh_number() {
-  std::random_device device;
-  return (uint64_t{device()} << 32) | device();
 }
 
 std::string fresh_id(std::string_view prefix) {

@@ -85,8 +85,7 @@ struct App {
 // Loads the model where it must, and answers.
 void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply);
 
-uint64_t fresh_number();  // random, for seeds and ids
-std::string fresh_id(std::string_view prefix);
+std::string fresh_id(std::string_view prefix);  // random
 int64_t unix_seconds();
 
 }  // namespace r1

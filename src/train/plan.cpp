@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "infer/memory.h"
 #include "model/model.h"
@@ -21,10 +22,6 @@ using Clock = std::chrono::steady_clock;
 // and memory grows until the largest has been seen.
 constexpr double kSeconds = 5;
 constexpr int64_t kSteps = 40;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 }  // namespace
 

@@ -6,14 +6,12 @@
 #include <map>
 #include <numeric>
 
+#include "base/clock.h"
+
 namespace r1 {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 size_t first_wanted(const Example& e) {
   return static_cast<size_t>(std::ranges::find(e.wanted, true) - e.wanted.begin());

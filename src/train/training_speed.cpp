@@ -3,16 +3,11 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/clock.h"
 #include "train/learner.h"
 
 namespace r1 {
-namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Result<TrainingSpeed> training_speed(const Model& model, Context& ctx, const TrainingCase& c,
                                      int repeats, const std::function<void()>& after_run) {
