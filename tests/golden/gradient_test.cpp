@@ -4,24 +4,12 @@
 #include <cmath>
 #include <cstring>
 
-#include "tests/golden/golden.h"
-#include "train/learner.h"
+#include "tests/golden/learning.h"
 
 namespace r1 {
 namespace {
 
 using Json = nlohmann::json;
-
-std::unique_ptr<Model> load_to_learn(const std::string& folder, DType dtype, Context& ctx) {
-  const auto file = WeightFile::open(folder);
-  if (!file) throw std::runtime_error(file.error().message);
-  LoadOptions options;
-  options.compute = Compute::kF32;
-  options.learn = dtype;
-  auto model = Model::load(*file, options, ctx);
-  if (!model) throw std::runtime_error(model.error().message);
-  return *std::move(model);
-}
 
 // |got - want| / |want| in the Euclidean norm.
 double relative_error(std::span<const float> got, const std::vector<float>& want) {
@@ -52,14 +40,7 @@ TEST_P(Gradient, LossEveryGradientAndTenStepsArePyTorchs) {
     SCOPED_TRACE(name(isa));
     Context ctx(isa, 2);
     const auto model = load_to_learn(folder, DType::kF32, ctx);
-    Learner::Options options;
-    options.adamw = {.lr = settings["lr"],
-                     .beta1 = settings["betas"][0],
-                     .beta2 = settings["betas"][1],
-                     .eps = settings["eps"],
-                     .weight_decay = settings["weight_decay"]};
-    options.clip_norm = settings["clip_norm"];
-    Learner learner(*model, ctx, options);
+    Learner learner(*model, ctx, golden_learner(json));
     const TrainSequence sequence{ids};
     int step_number = 0;
     for (const Json& want : settings["losses"]) {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "tests/golden/golden.h"
+#include "tests/golden/learning.h"
 
 namespace r1 {
 namespace {
@@ -47,14 +47,7 @@ struct Case {
 struct Training {
   Training(const std::string& folder, DType dtype, const GrpoOptions& options, Isa isa)
       : ctx(isa, 2) {
-    const auto file = WeightFile::open(folder);
-    if (!file) throw std::runtime_error(file.error().message);
-    LoadOptions load;
-    load.compute = Compute::kF32;
-    load.learn = dtype;
-    auto loaded = Model::load(*file, load, ctx);
-    if (!loaded) throw std::runtime_error(loaded.error().message);
-    model = *std::move(loaded);
+    model = load_to_learn(folder, dtype, ctx);
     questions.emplace(model->config().vocab_size);
     RolloutOptions rollout;
     rollout.max_tokens = 24;

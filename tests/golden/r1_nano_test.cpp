@@ -15,17 +15,13 @@ namespace {
 const std::string kFolder = std::string(R1_SOURCE) + "/models/r1-nano";
 
 std::unique_ptr<Model> drawn(Context& ctx) {
-  const auto file = WeightFile::open(kFolder + "/config.json");
-  if (!file) throw std::runtime_error(file.error().message);
   LoadOptions options;
   options.compute = Compute::kF32;
   options.learn = DType::kF32;
   options.mla = MlaForm::kPlain;
   options.mtp = true;
   options.draw = {.std = 0.08, .seed = 3};
-  auto model = Model::load(*file, options, ctx);
-  if (!model) throw std::runtime_error(model.error().message);
-  return *std::move(model);
+  return load_model(kFolder + "/config.json", options, ctx);
 }
 
 std::vector<int32_t> some_ids(int32_t n, int32_t from) {

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <limits>
 
-#include "tests/golden/golden.h"
+#include "tests/golden/learning.h"
 
 namespace r1 {
 namespace {
@@ -43,23 +43,8 @@ class Sft : public testing::Test {
     json_ = Json::parse(read_test_file(folder_ + "/golden.json"));
   }
 
-  std::unique_ptr<Model> model() {
-    const auto file = WeightFile::open(folder_);
-    LoadOptions options;
-    options.learn = DType::kF32;
-    return *Model::load(*file, options, ctx_);
-  }
-  Learner::Options learner() const {
-    const Json& s = json_["adamw"];
-    Learner::Options options;
-    options.adamw = {.lr = s["lr"],
-                     .beta1 = s["betas"][0],
-                     .beta2 = s["betas"][1],
-                     .eps = s["eps"],
-                     .weight_decay = s["weight_decay"]};
-    options.clip_norm = s["clip_norm"];
-    return options;
-  }
+  std::unique_ptr<Model> model() { return load_to_learn(folder_, DType::kF32, ctx_); }
+  Learner::Options learner() const { return golden_learner(json_); }
   static double value(const Metrics& metrics, std::string_view name) {
     for (const auto& [key, x] : metrics.values) {
       if (key == name) return x;

@@ -2,8 +2,7 @@
 // again instead of kept.
 #include <cstring>
 
-#include "tests/golden/golden.h"
-#include "train/learner.h"
+#include "tests/golden/learning.h"
 
 namespace r1 {
 namespace {
@@ -21,29 +20,24 @@ class Training : public testing::TestWithParam<std::string> {
   // Of the log-probabilities of three sequences of different lengths.
   Gradients gradients(const std::string& folder, Isa isa, DType dtype, const Way& way) {
     const auto golden = WeightFile::open(folder + "/golden.safetensors");
-    const auto file = WeightFile::open(folder);
-    if (!golden || !file) throw std::runtime_error("no " + folder);
+    if (!golden) throw std::runtime_error("no " + folder);
     const auto a = golden_tensor<int32_t>(*golden, "tokens_a"),
                b = golden_tensor<int32_t>(*golden, "tokens_b");
     const std::vector<TrainSequence> batch = {
         {std::span(b).first(70), 3}, {a, 1}, {std::span(b).subspan(5, 33), 20}};
     Context ctx(isa, way.threads);
-    LoadOptions load;
-    load.compute = Compute::kF32;
-    load.learn = dtype;
-    const auto model = Model::load(*file, load, ctx);
-    if (!model) throw std::runtime_error(model.error().message);
+    const auto model = load_to_learn(folder, dtype, ctx);
     Learner::Options options;
     options.micro_batch = way.micro_batch;
     options.recompute = way.recompute;
-    Learner learner(**model, ctx, options);
+    Learner learner(*model, ctx, options);
     const auto done = learner.accumulate(
         batch, [](size_t sequence, std::span<const float>, std::span<float> gradient) {
           std::fill(gradient.begin(), gradient.end(), -0.1f * static_cast<float>(sequence + 1));
         });
     if (!done) throw std::runtime_error(done.error().message);
     Gradients all;
-    for (size_t i = 0; i < (*model)->parameters().size(); ++i)
+    for (size_t i = 0; i < model->parameters().size(); ++i)
       all.emplace_back(learner.gradient(i).begin(), learner.gradient(i).end());
     return all;
   }
