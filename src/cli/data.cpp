@@ -18,6 +18,7 @@
 #include "infer/prompt.h"
 #include "infer/vocab_spec.h"
 #include "text/csv.h"
+#include "text/jsonl.h"
 #include "text/printable.h"
 #include "train/dataset.h"
 #include "train/known_metrics.h"
@@ -159,19 +160,14 @@ struct Words {
   }
 };
 
-template <class Take>  // Result<void> take(line, number)
+template <class Take>  // Result<void> take(line)
 Result<void> for_each_line(const std::string& path, Take take) {
   R1_TRY(const std::string text, read_file(path, kFileLimit));
-  int64_t number = 0;
-  for (std::string_view rest = text; !rest.empty();) {
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    ++number;
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+  return for_each_jsonl_line(text, [&](std::string_view line, int64_t number) -> Result<void> {
     if (auto ok = take(line); !ok)
       return std::move(ok).error().in(fmt::format("{}:{}", path, number));
-  }
-  return {};
+    return {};
+  });
 }
 
 // inspect
@@ -223,8 +219,7 @@ Result<void> inspect(const Options& o) {
   std::string first_leak, first_duplicate;
   for (const std::string& path : o.names) {
     R1_DO(for_each_line(path, [&](std::string_view line) -> Result<void> {
-      const Json json = Json::parse(line, nullptr, false);
-      if (!json.is_object()) return error("no JSON object");
+      R1_TRY(const Json json, parse_jsonl_line(line));
       ++lines;
       bytes += std::ssize(line);
       std::string kind = "other";
@@ -279,8 +274,7 @@ Result<void> for_each_record(const std::string& path,
                              const std::function<Result<void>(const Json&)>& take) {
   if (!path.ends_with(".csv")) {
     return for_each_line(path, [&](std::string_view line) -> Result<void> {
-      const Json json = Json::parse(line, nullptr, false);
-      if (!json.is_object()) return error("no JSON object");
+      R1_TRY(const Json json, parse_jsonl_line(line));
       return take(json);
     });
   }

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "eval/benchmark.h"
 #include "grade/countdown.h"
+#include "text/jsonl.h"
 
 namespace r1 {
 
@@ -46,8 +47,7 @@ Result<std::string> text_of(const Json& json, const char* name, bool required) {
 }
 
 Result<Json> grade(const std::string& line, const Options& o) {
-  const Json json = Json::parse(line, nullptr, false);
-  if (!json.is_object()) return error("no JSON object");
+  R1_TRY(const Json json, parse_jsonl_line(line));
   const bool tinyzeros = json.contains("ground_truth");
   const Json& truth = tinyzeros ? json["ground_truth"] : json;
   if (!truth.is_object()) return error("ground_truth: an object expected");

@@ -3,7 +3,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+
+#include "text/jsonl.h"
 
 namespace r1 {
 namespace {
@@ -67,8 +68,7 @@ constexpr Benchmark kBenchmarks[] = {
 };
 
 Result<Item> read_line(std::string_view line) {
-  const Json json = Json::parse(line, nullptr, false);
-  if (!json.is_object()) return error("no JSON object");
+  R1_TRY(const Json json, parse_jsonl_line(line));
   const auto nums = json.find("nums"), target = json.find("target");
   const auto whole = [](const Json& v) {
     return v.is_number_integer() && v >= -kLargest && v <= kLargest;
@@ -97,14 +97,12 @@ Result<const Benchmark*> find_benchmark(std::string_view name) {
 
 Result<std::vector<Item>> read_countdown(std::string_view jsonl) {
   std::vector<Item> items;
-  for (int64_t number = 1; !jsonl.empty(); ++number) {
-    const std::string_view line = jsonl.substr(0, jsonl.find('\n'));
-    jsonl.remove_prefix(std::min(line.size() + 1, jsonl.size()));
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+  R1_DO(for_each_jsonl_line(jsonl, [&](std::string_view line, int64_t number) -> Result<void> {
     auto item = read_line(line);
     if (!item) return std::move(item).error().in(fmt::format("line {}", number));
     items.push_back(*std::move(item));
-  }
+    return {};
+  }));
   if (items.empty()) return error("no problem in it");
   return items;
 }

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "infer/prompt.h"
+#include "text/jsonl.h"
 
 namespace r1 {
 namespace {
@@ -246,14 +247,11 @@ class Jsonl final : public Dataset {
   Result<void> add(const std::string& path) {
     R1_TRY(MappedFile file, MappedFile::open(path));
     const std::string_view text = text_of(file);
-    uint32_t number = 0;
-    for (size_t begin = 0; begin < text.size();) {
-      const size_t end = std::min(text.find('\n', begin), text.size());
-      ++number;
-      if (text.substr(begin, end - begin).find_first_not_of(" \t\r") != text.npos)
-        lines_.push_back({static_cast<uint32_t>(files_.size()), number, begin});
-      begin = end + 1;
-    }
+    R1_DO(for_each_jsonl_line(text, [&](std::string_view line, int64_t number) -> Result<void> {
+      lines_.push_back({static_cast<uint32_t>(files_.size()), static_cast<uint32_t>(number),
+                        static_cast<size_t>(line.data() - text.data())});
+      return {};
+    }));
     files_.push_back(std::move(file));
     return {};
   }

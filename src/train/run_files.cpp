@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "text/jsonl.h"
 
 namespace r1 {
 namespace {
@@ -30,9 +31,7 @@ void for_each_line(std::string_view text, Take take) {
 Result<Json> parse_object(std::string_view line) {
   if (line.size() > kLineLimit)
     return error("{} bytes, a line has at most {}", line.size(), kLineLimit);
-  Json json = Json::parse(line, nullptr, false);
-  if (!json.is_object()) return error("no JSON object");
-  return json;
+  return parse_jsonl_line(line);
 }
 
 Result<int64_t> step_of(const Json& json) {
