@@ -56,20 +56,6 @@ Tensor rows(Context& ctx, const Tensor& x, std::span<const int32_t> index) {
   return y;
 }
 
-Tensor transposed_copy(Context& ctx, const Tensor& x) {
-  Tensor y = ctx.tensor(x.cols(), x.rows());
-  constexpr int64_t kTile = 16;
-  ctx.parallel(x.cols(), kTile, [&](int64_t begin, int64_t end) {
-    for (int64_t i0 = 0; i0 < x.rows(); i0 += kTile) {
-      for (int64_t j = begin; j < end; ++j) {
-        for (int64_t i = i0; i < std::min(i0 + kTile, x.rows()); ++i)
-          y.data()[j * x.rows() + i] = x.data()[i * x.cols() + j];
-      }
-    }
-  });
-  return y;
-}
-
 Tensor rms_norm(Context& ctx, const Tensor& x, const Tensor& w, double eps) {
   const int64_t cols = w.cols();
   R1_CHECK(w.rows() == 1 && cols > 0 && x.cols() % cols == 0);

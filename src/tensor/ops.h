@@ -23,9 +23,6 @@ Tensor embed(Context& ctx, const StoredMatrix& table, std::span<const int32_t> t
 // Rows `index` of x [n, cols] -> [len(index), cols].
 Tensor rows(Context& ctx, const Tensor& x, std::span<const int32_t> index);
 
-// x [n, m] -> [m, n]. For gradients; not recorded.
-Tensor transposed_copy(Context& ctx, const Tensor& x);
-
 // RMSNorm of every run of len(w) elements: x [T, dim], w [1, dim] normalises rows; w [1, head_dim]
 // each head of a row.
 Tensor rms_norm(Context& ctx, const Tensor& x, const Tensor& w, double eps);

@@ -9,10 +9,24 @@
 #include <new>
 
 #include "base/units.h"
-#include "tensor/ops.h"
 
 namespace r1 {
 namespace {
+
+// x [n, m] -> [m, n].
+Tensor transposed(Context& ctx, const Tensor& x) {
+  Tensor y = ctx.tensor(x.cols(), x.rows());
+  constexpr int64_t kTile = 16;
+  ctx.parallel(x.cols(), kTile, [&](int64_t begin, int64_t end) {
+    for (int64_t i0 = 0; i0 < x.rows(); i0 += kTile) {
+      for (int64_t j = begin; j < end; ++j) {
+        for (int64_t i = i0; i < std::min(i0 + kTile, x.rows()); ++i)
+          y.data()[j * x.rows() + i] = x.data()[i * x.cols() + j];
+      }
+    }
+  });
+  return y;
+}
 
 constexpr ptrdiff_t kGiveBack = 1 << 20;  // bytes read before their pages are dropped
 
@@ -138,7 +152,7 @@ Weight Weight::trainable(Context& ctx, const Tensor& values, DType dtype, bool t
 void Weight::refresh(Context& ctx) {
   const Learning& l = *learning_;
   const DTypeInfo& type = info(kernel_->dtype);
-  const Tensor values = l.turned ? transposed_copy(ctx, l.values) : l.values;
+  const Tensor values = l.turned ? transposed(ctx, l.values) : l.values;
   StoredMatrix stored{.dtype = type.type,
                       .rows = rows_,
                       .cols = cols_,
