@@ -12,7 +12,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const auto flat = r1::flatten_json(text, "tokenizer_config.");
+  const auto flat = r1::flatten_json(text);  // no prefix: one would bring a long key over the limit
   const auto file =
       r1::WeightFile::from_memory("config.json", std::as_bytes(std::span(data, size)));
   if (file) R1_CHECK(flat);
