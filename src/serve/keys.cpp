@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/state_path.h"
 
 namespace r1 {
 namespace {
@@ -46,12 +46,7 @@ bool Key::allows(std::string_view scope) const {
   return std::ranges::find(scopes, scope) != scopes.end();
 }
 
-std::string key_path() {
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state)
-    return std::string(state) + "/r1/keys.json";
-  const char* home = std::getenv("HOME");
-  return std::string(home && *home ? home : ".") + "/.local/state/r1/keys.json";
-}
+std::string key_path() { return state_path("keys.json"); }
 
 Result<std::vector<Key>> KeyFile::read() const {
   std::vector<Key> keys;

@@ -44,7 +44,7 @@ class KeyFile {
   std::string path_;
 };
 
-std::string key_path();  // $XDG_STATE_HOME/r1/keys.json, ~/.local/state/r1/keys.json
+std::string key_path();  // state_path("keys.json")
 
 // What the gate asks.
 class Keyring {
