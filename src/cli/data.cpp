@@ -32,7 +32,7 @@ const char* const data_examples =
     "  r1 data list                                       tasks and generators\n"
     "  r1 data make countdown3 --n 1000 --seed 1          problems to train on, as JSONL\n"
     "  r1 data make countdown3 --held-out                 those never trained on\n"
-    "  r1 data make texts:countdown --n 3                 texts to pre-train on\n"
+    "  r1 data make texts:puzzles --n 3                 texts to pre-train on\n"
     "  r1 data inspect train.jsonl --model model.gguf     counts, lengths, duplicates, leaks\n"
     "  r1 data convert gsm8k.jsonl --to messages          {\"question\", \"answer\"} to "
     "{\"messages\"}\n"

@@ -59,10 +59,11 @@ void draw_values(Context& ctx, const DrawnWeights& draw, std::string_view name, 
     std::fill_n(values.data(), values.size(), all);
     return;
   }
+  const double std = draw.std > 0 ? draw.std : 1 / std::sqrt(static_cast<double>(values.cols()));
   ctx.parallel(values.size(), 1 << 12, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      values.data()[i] = static_cast<float>(
-          draw.std * normal(draw.seed, stream_of(name), static_cast<uint64_t>(i)));
+      values.data()[i] =
+          static_cast<float>(std * normal(draw.seed, stream_of(name), static_cast<uint64_t>(i)));
     }
   });
 }

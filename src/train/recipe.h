@@ -124,7 +124,7 @@ struct Recipe {
   CheckpointRecipe checkpoint;
   EvaluateRecipe evaluate;
   GrpoRecipe grpo;
-  TraceMix traces;  // of data.generator = "countdown"
+  TraceMix traces;  // of data.generator = "puzzles"
 };
 
 // Where a key's value lives.

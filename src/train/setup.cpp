@@ -41,10 +41,11 @@ Turns turns(const Recipe& r) {
 }
 
 constexpr TextSource kSources[] = {
-    {"countdown",
+    {"puzzles",
      [](const Recipe& recipe) -> TextGenerator {
-       return [traces = std::make_shared<const CountdownTraces>(recipe.traces)](
-                  uint64_t seed, uint64_t i) { return traces->text(seed, i); };
+       return [traces = std::make_shared<const Traces>(recipe.traces)](uint64_t seed, uint64_t i) {
+         return traces->text(seed, i);
+       };
      }},
 };
 

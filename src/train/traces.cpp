@@ -15,7 +15,10 @@ namespace {
 constexpr int64_t kLargest = 50;  // CountdownRules: of every result
 constexpr int64_t kSmallestTarget = 10;
 constexpr int64_t kWideNumber = 12;
+constexpr int64_t kLargestRoot = 20;                // of linear equations
 constexpr size_t kShortDrill = 4, kLongDrill = 26;  // attempts, at most
+constexpr size_t kMostAttempts = 32;   // of a search: what fits in the context of a small model
+constexpr double kNothingRight = 0.5;  // of long drills
 constexpr size_t kSums = 8;
 
 // The draws of one text.
@@ -25,8 +28,8 @@ class Draws {
   double unit() { return uniform(seed_, 0x747261636573, at_++); }
   size_t below(size_t n) { return static_cast<size_t>(unit() * static_cast<double>(n)); }
   bool chance(double p) { return unit() < p; }
-  template <class T>
-  void shuffle(std::vector<T>& items) {
+  template <class Items>
+  void shuffle(Items& items) {
     for (size_t k = items.size(); k > 1; --k) std::swap(items[k - 1], items[below(k)]);
   }
 
@@ -35,78 +38,169 @@ class Draws {
   uint64_t seed_, at_;
 };
 
+// Something a person tries: "40-1", what it makes, and the answer if that is right.
+struct Attempt {
+  std::string text;
+  int64_t value;
+  std::string answer;
+};
+
+// A line of a thought: "5*8=40: ", and what can be made of it.
+struct Line {
+  std::string steps;
+  std::vector<Attempt> attempts;
+};
+
+// The order in which someone goes through what there is to try: the same all through a text, so
+// that what was tried last tells what comes next.
+struct Habit {
+  explicit Habit(Draws& draws) {
+    draws.shuffle(operators);
+    draws.shuffle(pairs);
+    root = static_cast<int64_t>(draws.below(kLargestRoot + 1));
+  }
+  Habit() = default;
+  std::string operators = "+-*";
+  std::vector<size_t> pairs = {0, 1, 2};  // of three numbers, by the one left out
+  int64_t root = 0;                       // the first to be tried
+};
+
 struct Step {
   std::string text;  // "5*8"
   int64_t value;
 };
 
-// The results of two numbers within the rules; the larger one is first where that matters.
-std::vector<Step> steps(int64_t a, int64_t b) {
-  std::vector<Step> all = {
-      {fmt::format("{}+{}", a, b), a + b},
-      {fmt::format("{}-{}", std::max(a, b), std::min(a, b)), std::max(a, b) - std::min(a, b)},
-      {fmt::format("{}*{}", a, b), a * b}};
-  std::erase_if(all, [](const Step& s) { return s.value > kLargest; });
-  return all;
-}
-
-// A line of a thought: a step, and what the third number makes of it.
-struct Line {
-  Step first;
-  int64_t third;
-  std::vector<Step> attempts;
-};
-
-std::vector<Line> lines(const std::vector<int64_t>& numbers) {
-  std::vector<Line> all;
-  for (size_t third = 0; third < 3; ++third) {
-    const int64_t a = numbers[third == 0 ? 1 : 0], b = numbers[third == 2 ? 1 : 2];
-    for (Step& first : steps(a, b)) {
-      const bool again =
-          std::ranges::any_of(all, [&](const Line& l) { return l.first.text == first.text; });
-      if (again) continue;  // of equal numbers
-      std::vector<Step> attempts = steps(first.value, numbers[third]);
-      all.push_back({std::move(first), numbers[third], std::move(attempts)});
-    }
+// What two numbers make within the rules; the larger one is first where that matters.
+std::vector<Step> steps(int64_t a, int64_t b, const std::string& operators = "+-*") {
+  std::vector<Step> all;
+  for (const char op : operators) {
+    const bool turned = op == '-' && a < b;
+    const int64_t x = turned ? b : a, y = turned ? a : b;
+    const int64_t value = op == '+' ? x + y : op == '-' ? x - y : x * y;
+    if (value <= kLargest) all.push_back({fmt::format("{}{}{}", x, op, y), value});
   }
   return all;
 }
 
-// The lines, and the attempts of each, in some order.
-std::vector<Line> search_order(const std::vector<int64_t>& numbers, Draws& draws) {
-  std::vector<Line> order = lines(numbers);
-  draws.shuffle(order);
-  for (Line& line : order) draws.shuffle(line.attempts);
-  return order;
+// A number, and how it was made: "13" of "5+8".
+struct Made {
+  int64_t value;
+  std::string how;
+  std::string inner() const { return how.find_first_of("+-*") == how.npos ? how : "(" + how + ")"; }
+};
+
+// What `a` and `b` make, each with how: "(5+8)-1".
+std::vector<std::pair<Step, Made>> combinations(const Made& a, const Made& b, const Habit& habit) {
+  std::vector<std::pair<Step, Made>> all;
+  for (Step& step : steps(a.value, b.value, habit.operators)) {
+    const char op = step.text[step.text.find_first_of("+-*")];
+    const bool turned = op == '-' && a.value < b.value;
+    const Made &x = turned ? b : a, &y = turned ? a : b;
+    const int64_t value = step.value;
+    all.push_back({std::move(step), {value, fmt::format("{}{}{}", x.inner(), op, y.inner())}});
+  }
+  return all;
 }
 
-// "(5*8)-1", or "9-(2+3)" where the first step's result is taken from the third number.
-std::string expression(const Line& line, const Step& attempt) {
-  const std::string first = std::to_string(line.first.value);
-  const char op = attempt.text[attempt.text.find_first_of("+-*")];
-  if (attempt.text.starts_with(first + op))
-    return fmt::format("({}){}{}", line.first.text, op, line.third);
-  return fmt::format("{}{}({})", line.third, op, line.first.text);
+// All that `left` make: each first step, then the rest in the same way. `steps` stands before.
+void extend(const std::vector<Made>& left, const std::string& steps, const Habit& habit,
+            std::vector<Line>& lines) {
+  if (left.size() == 2) {
+    const bool again =  // of equal numbers
+        std::ranges::any_of(lines, [&](const Line& l) { return l.steps == steps; });
+    if (again) return;
+    Line line{steps, {}};
+    for (auto& [step, made] : combinations(left[0], left[1], habit))
+      line.attempts.push_back({step.text, step.value, made.how});
+    lines.push_back(std::move(line));
+    return;
+  }
+  std::vector<std::pair<size_t, size_t>> pairs;
+  if (left.size() == 3) {
+    for (const size_t out : habit.pairs) pairs.push_back({out == 0 ? 1 : 0, out == 2 ? 1 : 2});
+  } else {
+    for (size_t i = 0; i < left.size(); ++i)
+      for (size_t j = i + 1; j < left.size(); ++j) pairs.push_back({i, j});
+    std::ranges::rotate(pairs, pairs.begin() + static_cast<std::ptrdiff_t>(habit.pairs.front()));
+  }
+  for (const auto& [i, j] : pairs) {
+    for (auto& [step, made] : combinations(left[i], left[j], habit)) {
+      std::vector<Made> rest = {made};
+      for (size_t k = 0; k < left.size(); ++k) {
+        if (k != i && k != j) rest.push_back(left[k]);
+      }
+      extend(rest, fmt::format("{}{}={}: ", steps, step.text, step.value), habit, lines);
+    }
+  }
 }
 
-std::string attempt_text(const Step& attempt, int64_t target) {
+std::vector<Line> countdown_lines(const Problem& problem, const Habit& habit) {
+  std::vector<Made> numbers;
+  for (const int64_t n : problem.numbers) numbers.push_back({n, std::to_string(n)});
+  std::vector<Line> lines;
+  extend(numbers, "", habit, lines);
+  return lines;
+}
+
+// a*x+b=c: numbers a, b, c; the sign is what makes it true.
+int64_t signed_term(const Problem& p) {
+  return p.numbers[0] * p.target + p.numbers[1] == p.numbers[2] ? p.numbers[1] : -p.numbers[1];
+}
+
+// One root after another, from some root on.
+std::vector<Line> linear_lines(const Problem& problem, const Habit& habit) {
+  const int64_t a = problem.numbers[0], b = signed_term(problem);
+  std::vector<Line> lines;
+  for (int64_t k = 0; k <= kLargestRoot; ++k) {
+    const int64_t x = (habit.root + k) % (kLargestRoot + 1), product = a * x;
+    if (product > kLargest || product + b < 0 || product + b > kLargest) continue;
+    lines.push_back({fmt::format("{}*{}={}: ", a, x, product),
+                     {{fmt::format("{}{:+}", product, b), product + b, std::to_string(x)}}});
+  }
+  return lines;
+}
+
+// A kind of puzzle: all there is to try, the value that is right, and the same puzzle for another.
+struct Family {
+  std::vector<Line> (*lines)(const Problem&, const Habit&);
+  int64_t (*wanted)(const Problem&);
+  Problem (*with)(const Problem&, int64_t wanted);
+  int64_t smallest;  // that may be wanted
+};
+
+constexpr Family kCountdown = {
+    countdown_lines, [](const Problem& p) { return p.target; },
+    [](const Problem& p, int64_t wanted) { return countdown_problem(p.numbers, wanted); },
+    kSmallestTarget};
+
+constexpr Family kLinear = {linear_lines, [](const Problem& p) { return p.numbers[2]; },
+                            [](const Problem& p, int64_t wanted) {
+                              const int64_t a = p.numbers[0], b = signed_term(p);
+                              return Problem{fmt::format("Solve {}*x{:+}={}.", a, b, wanted),
+                                             {a, p.numbers[1], wanted},
+                                             (wanted - b) / a};
+                            },
+                            0};
+
+std::string text_of(const Attempt& attempt, int64_t wanted) {
   return fmt::format("{}={} {}", attempt.text, attempt.value,
-                     attempt.value == target ? "yes" : "no");
+                     attempt.value == wanted ? "yes" : "no");
 }
 
-std::string search(const Problem& problem, double give_up, Draws& draws) {
-  std::string thought;
-  std::vector<Line> order = search_order(problem.numbers, draws);
-  std::string answer;
+std::string search(const Family& family, const Problem& problem, double give_up, Draws& draws) {
+  std::string thought, answer;
+  const int64_t wanted = family.wanted(problem);
+  size_t n_attempts = 0;
   bool done = false;
-  for (Line& line : order) {
+  for (const Line& line : family.lines(problem, Habit(draws))) {
+    if (line.attempts.empty()) continue;
     if (!thought.empty()) thought += '\n';
-    thought += fmt::format("{}={}: ", line.first.text, line.first.value);
-    for (const Step& attempt : line.attempts) {
+    thought += line.steps;
+    for (const Attempt& attempt : line.attempts) {
       if (&attempt != &line.attempts.front()) thought += ", ";
-      thought += attempt_text(attempt, problem.target);
-      answer = expression(line, attempt);
-      done = attempt.value == problem.target || draws.chance(give_up);
+      thought += text_of(attempt, wanted);
+      answer = attempt.answer;
+      done = attempt.value == wanted || draws.chance(give_up) || ++n_attempts == kMostAttempts;
       if (done) break;
     }
     if (done) break;
@@ -114,43 +208,57 @@ std::string search(const Problem& problem, double give_up, Draws& draws) {
   return fmt::format("{}</think><answer>{}</answer>", thought, answer);
 }
 
-std::string guess(const Problem& problem, Draws& draws) {
-  const std::vector<Line> all = lines(problem.numbers);
+std::string guess(const Family& family, const Problem& problem, Draws& draws) {
+  std::vector<Line> all = family.lines(problem, Habit(draws));
+  std::erase_if(all, [](const Line& line) { return line.attempts.empty(); });
   const Line& line = all[draws.below(all.size())];
   return fmt::format("</think><answer>{}</answer>",
-                     expression(line, line.attempts[draws.below(line.attempts.size())]));
+                     line.attempts[draws.below(line.attempts.size())].answer);
 }
 
-// Attempts until one is right, whose result is the target. Mostly few: of their marks half are yes.
-GeneratedText drill(const std::vector<int64_t>& numbers, bool long_one, Draws& draws) {
+// Attempts until one is right, whose result is what is wanted. Mostly few: of their marks half are
+// yes. Half of the long ones have no right one: that many were wrong is no reason to see a yes.
+GeneratedText drill(const Family& family, const Problem& problem, bool long_one, Draws& draws) {
   size_t n_attempts = 1;
   while (!long_one && n_attempts < kShortDrill && draws.chance(0.5)) ++n_attempts;
   if (long_one) n_attempts += draws.below(kLongDrill);
-  std::vector<Line> order = search_order(numbers, draws);
-  struct Attempt {
+  const std::vector<Line> order = family.lines(problem, Habit(draws));
+  struct Tried {
     std::string before;  // what stands between it and the attempt before
-    const Step* step;
+    const Attempt* attempt;
   };
-  std::vector<Attempt> attempts;
-  for (Line& line : order) {
-    const size_t all = line.attempts.size(), most = long_one ? all : 1 + draws.below(all);
-    std::string before =
-        fmt::format("{}{}={}: ", attempts.empty() ? "" : "\n", line.first.text, line.first.value);
-    for (size_t a = 0; a < most && attempts.size() < n_attempts; ++a) {
-      attempts.push_back({before, &line.attempts[a]});
+  std::vector<Tried> tried;
+  for (const Line& line : order) {
+    const size_t all = line.attempts.size();
+    if (all == 0 || tried.size() == n_attempts) continue;
+    const size_t most = long_one ? all : 1 + draws.below(all);
+    std::string before = (tried.empty() ? "" : "\n") + line.steps;
+    for (size_t a = 0; a < most && tried.size() < n_attempts; ++a) {
+      tried.push_back({before, &line.attempts[a]});
       before = ", ";
     }
   }
-  // The last that may be a target; without one nothing is right.
-  const auto may_be = [](const Attempt& a) { return a.step->value >= kSmallestTarget; };
-  const auto last = std::find_if(attempts.rbegin(), attempts.rend(), may_be);
-  const int64_t target = last == attempts.rend() ? kLargest : last->step->value;
-  std::string text;
-  for (const Attempt& a : attempts) {
-    text += a.before + attempt_text(*a.step, target);
-    if (a.step->value == target) break;
+  // The last that may be wanted; without one nothing is right.
+  const auto may_be = [&](const Tried& t) {
+    if (t.attempt->value < family.smallest) return false;
+    return !held_out(family.with(problem, t.attempt->value).numbers);
+  };
+  const auto last = std::find_if(tried.rbegin(), tried.rend(), may_be);
+  int64_t wanted = last == tried.rend() ? family.wanted(problem) : last->attempt->value;
+  if (long_one && draws.chance(kNothingRight)) {
+    const auto makes = [&](const Tried& t) { return t.attempt->value == wanted; };
+    do {
+      wanted =
+          family.smallest +
+          static_cast<int64_t>(draws.below(static_cast<size_t>(kLargest + 1 - family.smallest)));
+    } while (std::ranges::any_of(tried, makes) || held_out(family.with(problem, wanted).numbers));
   }
-  return {countdown_problem(numbers, target).prompt + "\nCheck ", text};
+  std::string text;
+  for (const Tried& t : tried) {
+    text += t.before + text_of(*t.attempt, wanted);
+    if (t.attempt->value == wanted) break;
+  }
+  return {family.with(problem, wanted).prompt + "\nCheck ", text};
 }
 
 // "27+1=28, 6*7=42, ...": what the steps of every problem need, of any two numbers.
@@ -174,8 +282,8 @@ Problem wide_problem(Draws& draws) {
     for (int64_t& n : numbers) n = static_cast<int64_t>(1 + draws.below(kWideNumber));
     if (held_out(numbers)) continue;
     std::vector<int64_t> targets;
-    for (const Line& line : lines(numbers)) {
-      for (const Step& attempt : line.attempts)
+    for (const Line& line : countdown_lines(countdown_problem(numbers, kLargest), {})) {
+      for (const Attempt& attempt : line.attempts)
         if (attempt.value >= kSmallestTarget) targets.push_back(attempt.value);
     }
     if (!targets.empty()) return countdown_problem(numbers, targets[draws.below(targets.size())]);
@@ -184,23 +292,31 @@ Problem wide_problem(Draws& draws) {
 
 }  // namespace
 
-CountdownTraces::CountdownTraces(const TraceMix& mix)
-    : mix_(mix), problems_(**find_task("countdown3")) {}
+Traces::Traces(const TraceMix& mix)
+    : mix_(mix),
+      countdown3_(**find_task("countdown3")),
+      countdown4_(**find_task("countdown4")),
+      linear_(**find_task("linear")) {}
 
-GeneratedText CountdownTraces::text(uint64_t seed, uint64_t i) const {
+GeneratedText Traces::text(uint64_t seed, uint64_t i) const {
   Draws draws(seed, i);
   const auto framed = [](const GeneratedText& t) {
     return GeneratedText{"<|begin|>" + t.given, t.wanted + "<|end|>"};
   };
   if (draws.chance(mix_.sums)) return framed({"", sums(draws)});
-  const Problem problem =
-      draws.chance(mix_.wide) ? wide_problem(draws) : problems_.training(seed, i);
+  const double kind = mix_.four + mix_.linear > 0 ? draws.unit() : 1;
+  const bool linear = kind < mix_.linear, four = !linear && kind < mix_.linear + mix_.four;
+  const Family& family = linear ? kLinear : kCountdown;
+  const Problem problem = linear                    ? linear_.training(seed, i)
+                          : four                    ? countdown4_.training(seed, i)
+                          : draws.chance(mix_.wide) ? wide_problem(draws)
+                                                    : countdown3_.training(seed, i);
   const bool drilled = draws.chance(mix_.drills), long_drill = draws.chance(mix_.long_drills),
              guessed = draws.chance(mix_.guesses), persistent = draws.chance(mix_.persistent);
-  if (drilled) return framed(drill(problem.numbers, long_drill, draws));
+  if (drilled) return framed(drill(family, problem, long_drill, draws));
   const double give_up = persistent ? mix_.persistent_give_up : mix_.give_up;
-  return framed({problem.prompt + "\n<think>",
-                 guessed ? guess(problem, draws) : search(problem, give_up, draws)});
+  return framed({problem.prompt + "\n<think>", guessed ? guess(family, problem, draws)
+                                                       : search(family, problem, give_up, draws)});
 }
 
 }  // namespace r1

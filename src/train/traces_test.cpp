@@ -53,7 +53,7 @@ std::vector<Attempt> attempts_of(std::string_view text, int64_t target) {
 }
 
 TEST(Traces, EveryTextIsTrueAndOfTrainingNumbers) {
-  const CountdownTraces traces(TraceMix{});
+  const Traces traces(TraceMix{});
   for (uint64_t i = 0; i < 3000; ++i) {
     const std::string text = whole(traces.text(1, i));
     if (text.find("Use ") == text.npos) {
@@ -86,7 +86,7 @@ TEST(Traces, EveryTextIsTrueAndOfTrainingNumbers) {
 }
 
 TEST(Traces, APersistentSearchTriesNothingTwiceAndFinds) {
-  const CountdownTraces traces(
+  const Traces traces(
       {.sums = 0, .drills = 0, .guesses = 0, .persistent = 1, .persistent_give_up = 0});
   size_t longest = 0;
   for (uint64_t i = 0; i < 500; ++i) {
@@ -109,9 +109,42 @@ TEST(Traces, APersistentSearchTriesNothingTwiceAndFinds) {
   EXPECT_GE(longest, 7u);
 }
 
+TEST(Traces, FourNumbersAndEquationsKeepTheSameRules) {
+  const Traces traces(
+      {.sums = 0, .four = 0.5, .linear = 0.5, .long_drills = 0.5, .persistent = 0.5});
+  const Task *four = *find_task("countdown4"), *linear = *find_task("linear");
+  size_t right = 0, answers = 0;
+  for (uint64_t i = 0; i < 2000; ++i) {
+    const GeneratedText text = traces.text(7, i);
+    const bool equation = text.given.find("Solve ") != text.given.npos;
+    std::vector<int64_t> numbers = numbers_of(text.given);
+    ASSERT_EQ(numbers.size(), equation ? 3u : 5u) << text.given;
+    Problem problem{"", numbers, numbers.back()};
+    if (!equation) problem.numbers.pop_back();
+    EXPECT_FALSE(held_out(problem.numbers)) << text.given;
+    size_t yes = 0;
+    for (const Attempt& a : attempts_of(text.wanted, numbers.back())) {
+      EXPECT_TRUE(a.computed && a.marked) << a.text << " in " << whole(text);
+      yes += a.yes;
+    }
+    EXPECT_LE(yes, 1u) << whole(text);
+    if (!last_answer(text.wanted)) continue;
+    ++answers;
+    if (equation) {  // the root is the answer: a*x, then b added or taken away
+      const bool minus = text.given.find("x-") != text.given.npos;
+      problem.target = (numbers[2] + (minus ? numbers[1] : -numbers[1])) / numbers[0];
+    }
+    const double reward = (equation ? linear : four)->reward(problem, text.wanted);
+    EXPECT_TRUE(yes == 0 || reward == 1) << whole(text);
+    right += reward == 1;
+  }
+  EXPECT_GT(right, answers / 10);
+  EXPECT_LT(right, answers);
+}
+
 TEST(Traces, TheMixIsWhatItSays) {
   const TraceMix mix;
-  const CountdownTraces traces(mix);
+  const Traces traces(mix);
   std::map<std::string, double> share;
   constexpr int kTexts = 20000;
   double yes = 0, marks = 0;

@@ -182,7 +182,7 @@ TEST(Data, MakesInspectsAndConverts) {
   r = run_r1({"data", "inspect", scratch / "held.jsonl"});
   EXPECT_NE(r.out.find("241 lines put a held-out problem"), std::string::npos) << r.out;
 
-  r = run_r1({"data", "make", "texts:countdown", "--n", "200", "-o", scratch / "texts.jsonl"});
+  r = run_r1({"data", "make", "texts:puzzles", "--n", "200", "-o", scratch / "texts.jsonl"});
   ASSERT_EQ(r.code, 0) << r.err;
   r = run_r1({"data", "inspect", scratch / "texts.jsonl", "--model", stories()});
   EXPECT_NE(r.out.find("0 lines put a held-out problem"), std::string::npos) << r.out << r.err;

@@ -15,7 +15,7 @@ steps = 3
 [model]
 config = ")" R1_SOURCE R"(/models/r1-nano"
 [data]
-generator = "countdown"
+generator = "puzzles"
 evaluate_examples = 8
 [batch]
 sequences = 8
