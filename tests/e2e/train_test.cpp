@@ -87,7 +87,7 @@ TEST_F(Train, AnExplodingGradientStopsWithStepTensorAndBatch) {
   const Finished r = train({"--set", "optimizer.stop_norm=1e-3", "--set", "checkpoint.every=1"});
   EXPECT_EQ(r.code, 1);
   for (const char* said : {"step 1: the gradients' norm is", "the largest is model.",
-                           "its batch: countdown 0", "no checkpoint was saved yet"}) {
+                           "its batch: puzzles 0", "no checkpoint was saved yet"}) {
     EXPECT_NE(r.err.find(said), std::string::npos) << said << "\n" << r.err;
   }
 }
