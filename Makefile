@@ -3,7 +3,8 @@
 # make test             build everything and pass the tests
 # make emulated         pass the kernel tests of instruction sets this machine lacks
 # make check            format, rooms, sizes, unit tests
-.PHONY: run build test emulated check asan tsan fuzz bench clean setup
+# make page             build the web page anew (needs node and npm) and test it
+.PHONY: run build test page emulated check asan tsan fuzz bench clean setup
 MODEL ?=
 
 run: build
@@ -17,6 +18,13 @@ test: setup
 	cmake --preset release
 	cmake --build --preset release
 	ctest --preset release -j $(shell nproc)
+
+page: build
+	npm ci --prefix web
+	npm run build --prefix web
+	web/check unit
+	R1_PROGRAM=$(CURDIR)/build/release/r1 web/check e2e || [ $$? -eq 77 ]
+	@$(MAKE) --no-print-directory build
 
 emulated: setup
 	scripts/emulated

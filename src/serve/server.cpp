@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "serve/dialects.h"
+#include "serve/page.h"
 
 namespace r1 {
 namespace {
@@ -26,13 +27,9 @@ void metrics(App& app, const HttpRequest&, std::shared_ptr<Reply> reply) {
   reply->send(200, "text/plain; version=0.0.4; charset=utf-8", app.metrics.text(models));
 }
 
-void greet(App&, const HttpRequest&, std::shared_ptr<Reply> reply) {
-  reply->send(200, "text/plain; charset=utf-8", "Ollama is running");  // what its clients look for
-}
-
 constexpr Route kRoutes[] = {
-    {"GET", "/", Need::kNothing, openai_refusal, greet},
-    {"HEAD", "/", Need::kNothing, openai_refusal, greet},
+    {"GET", "/", Need::kNothing, openai_refusal, page},
+    {"HEAD", "/", Need::kNothing, openai_refusal, page},
     {"GET", "/health", Need::kNothing, openai_refusal, health},
     {"GET", "/metrics", Need::kMetrics, openai_refusal, metrics},
     {"POST", "/v1/chat/completions", Need::kUse, openai_refusal, openai_chat},
