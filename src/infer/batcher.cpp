@@ -13,6 +13,10 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kFirstBudget = 64, kLeastBudget = 32;  // rows: enough to be compute-bound
 
+bool nothing(const TokenMask& mask) {
+  return std::ranges::all_of(mask, [](uint64_t word) { return word == 0; });
+}
+
 double seconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
@@ -52,6 +56,8 @@ struct Batcher::Row {
   Sequence* sequence;
   int64_t count;
   Draft draft;
+  std::vector<std::shared_ptr<const TokenMask>> masks =
+      {};  // of each draw, where they are asked for
 
   std::span<const int32_t> guessed() const {
     return std::span(draft.ids).first(static_cast<size_t>(draft.most));
@@ -203,7 +209,7 @@ void Batcher::admit() {
     if (std::ssize(running_) >= options_.max_running || pending >= budget_) return;
     const auto next = it++;
     Sequence& s = *next->second;
-    if (awaits_prefix(s)) continue;
+    if (!s.request.hidden && awaits_prefix(s)) continue;
     adopt(s);
     const int64_t spare = std::ssize(running_) * kKvPage;
     if (!cache_.fits(s.kv, s.size(), spare) || !cache_.reserve(s.kv, s.size())) {
@@ -227,8 +233,10 @@ bool Batcher::awaits_prefix(const Sequence& s) const {
   });
 }
 
-// Takes over what is computed of a sequence's tokens, by anybody.
+// Takes over what is computed of a sequence's tokens, by anybody: keys and values, of which no
+// hidden state can be told.
 void Batcher::adopt(Sequence& s) {
+  if (s.request.hidden) return;
   int64_t gained = cache_.adopt(s.kv, s.adoptable());
   for (const auto& [number, other] : running_) {
     if (other.get() != &s && other->kv.length > s.kv.length)
@@ -266,7 +274,7 @@ std::vector<Draft> Batcher::guess() {
   std::vector<Draft> drafts;
   if (!speculator_) return drafts;
   for (const auto& [number, s] : running_) {
-    if (s->pending() != 1) return {};
+    if (s->pending() != 1 || s->request.hidden) return {};
     Draft draft;
     draft.number = number;
     draft.tokens = s->tokens;
@@ -316,7 +324,7 @@ Batch Batcher::assemble(std::vector<Row>& rows, std::vector<Draft> drafts) {
                            .position = static_cast<int32_t>(s->kv.length),
                            .pages = s->kv.pages});
     rows.push_back({number, s.get(), count, {}});
-    if (count < s->pending()) continue;
+    if (count < s->pending() || s->request.hidden) continue;
     batch.wanted.push_back(first + static_cast<int32_t>(count) - 1);
     if (drafts.empty()) continue;
     Row& row = rows.back();
@@ -331,9 +339,18 @@ Batch Batcher::assemble(std::vector<Row>& rows, std::vector<Draft> drafts) {
 }
 
 Tensor Batcher::forward(const Batch& batch, const std::vector<Row>& rows) {
-  if (!speculator_ || !speculator_->watches()) return model_.forward(ctx_, batch, cache_.pages());
+  const bool watches = speculator_ && speculator_->watches();
+  const bool tells =
+      std::ranges::any_of(rows, [](const Row& row) { return row.sequence->request.hidden; });
+  if (!watches && !tells) return model_.forward(ctx_, batch, cache_.pages());
   Tensor last;
   Tensor logits = model_.forward(ctx_, batch, cache_.pages(), {.last = &last});
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Request& request = rows[i].sequence->request;
+    for (int32_t r = 0; request.hidden && r < batch.parts[i].count; ++r)
+      request.sink->hidden(batch.parts[i].position + r, last.row(batch.parts[i].first + r));
+  }
+  if (!watches) return logits;
   std::vector<Watched> watched;
   for (size_t i = 0; i < rows.size(); ++i)
     watched.push_back({rows[i].number, rows[i].sequence->tokens, batch.parts[i]});
@@ -342,30 +359,47 @@ Tensor Batcher::forward(const Batch& batch, const std::vector<Row>& rows) {
 }
 
 // Samples every position as if the guesses before it held: a draw counts where they did.
-void Batcher::advance(const std::vector<Row>& rows, const Tensor& logits) {
+void Batcher::advance(std::vector<Row>& rows, const Tensor& logits) {
   struct Draw {
     const Row* row;
     int64_t position;
+    size_t guessed;
   };
-  std::vector<Draw> draws;  // in the order of the logits
-  for (const Row& row : rows) {
+  std::vector<Draw> draws;     // in the order of the logits
+  std::vector<uint64_t> told;  // sequences of which nothing is drawn
+  for (Row& row : rows) {
     Sequence& s = *row.sequence;
     cache_.commit(s.kv, std::span(s.tokens).first(static_cast<size_t>(s.kv.length + row.count)));
     if (s.pending() > 0) continue;
-    for (int64_t i = 0; i <= row.draft.most; ++i) draws.push_back({&row, s.size() + i});
+    if (s.request.hidden) {
+      told.push_back(row.number);
+      continue;
+    }
+    for (int64_t i = 0; i <= row.draft.most; ++i)
+      draws.push_back({&row, s.size() + i, static_cast<size_t>(i)});
     s.tokens.insert(s.tokens.end(), row.guessed().begin(), row.guessed().end());
+    if (s.request.masked) row.masks.resize(row.guessed().size() + 1);
+  }
+  if (std::ranges::any_of(rows, [](const Row& r) { return !r.masks.empty(); })) {
+    ctx_.parallel(std::ssize(rows), 1, [&](int64_t begin, int64_t end) {
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+        for (size_t n = 0; n < rows[i].masks.size(); ++n)
+          rows[i].masks[n] = rows[i].sequence->request.sink->mask(rows[i].guessed().first(n));
+    });
   }
   std::vector<std::optional<Sampled>> drawn(draws.size());
   ctx_.parallel(std::ssize(draws), 1, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      const auto& [owner, position] = draws[i];
+      const auto& [owner, position, guessed] = draws[i];
+      const TokenMask* mask = owner->masks.empty() ? nullptr : owner->masks[guessed].get();
+      if (mask && nothing(*mask)) continue;
       const Request& request = owner->sequence->request;
       const auto row =
           logits.row(static_cast<int64_t>(i)).first(static_cast<size_t>(options_.vocab));
       const auto generated =
           owner->sequence->generated().first(static_cast<size_t>(position) - request.prompt.size());
       Sampled token = sample(row, request.sampling, request.prompt, generated, position,
-                             request.n_top, ctx_.isa());
+                             request.n_top, ctx_.isa(), mask);
       if (token.numbers) drawn[i] = std::move(token);
     }
   });
@@ -386,6 +420,7 @@ void Batcher::advance(const std::vector<Row>& rows, const Tensor& logits) {
     follow(row, std::ssize(rows), std::span(drawn).subspan(i, n));
     i += n;
   }
+  for (const uint64_t number : told) finish(number, std::nullopt, false);
 }
 
 // Tells the sink what was drawn, and goes on for as long as the sequence does as guessed: those
@@ -399,11 +434,14 @@ void Batcher::follow(const Row& row, int64_t n_rows,
   s.saved_seconds -= planner_.cost(row.draft);
   for (size_t held = 0; held < drawn.size();) {
     if (!drawn[held]) {
-      return finish(row.number,
-                    error("the logits at position {} are not numbers: the weights are damaged or "
-                          "overflow; try --compute f32",
-                          s.size() - 1),
-                    false);
+      const bool masked = !row.masks.empty() && row.masks[held] && nothing(*row.masks[held]);
+      return finish(
+          row.number,
+          masked ? error("no token of the vocabulary can say what the grammar wants next")
+                 : error("the logits at position {} are not numbers: the weights are damaged or "
+                         "overflow; try --compute f32",
+                         s.size() - 1),
+          false);
     }
     const Fate fate = accept(s, *drawn[held]);
     if (fate == Fate::kEnded) return;

@@ -43,6 +43,14 @@ class Sink {
   virtual ~Sink() = default;
   // A token was drawn for the next position of the sequence.
   virtual Next take(const Sampled& token) = 0;
+  // The ids that may be drawn once `guessed` have been; null: any. Asked where the request says so,
+  // by any thread, one at a time.
+  virtual std::shared_ptr<const TokenMask> mask(std::span<const int32_t> /*guessed*/) {
+    return nullptr;
+  }
+  // What the model's last layer says at a position of the prompt, after its norm [dim], in order;
+  // from 0 again where the sequence had to make room and is computed anew.
+  virtual void hidden(int64_t /*position*/, std::span<const float> /*values*/) {}
   // The last call, made once for every submitted request.
   virtual void end(const End& end) = 0;
 };
@@ -55,6 +63,8 @@ struct Request {
   // Sampled::logprob is op log_probability of the model's own logits, bit for bit what a forward
   // that learns says of the token; n_top is -1.
   bool exact_logprob = false;
+  bool masked = false;  // the sink's mask is asked for
+  bool hidden = false;  // the sink hears the prompt's hidden states, and nothing is drawn
 };
 
 struct BatcherOptions {
@@ -107,7 +117,7 @@ class Batcher {
   std::vector<Draft> guess();
   Batch assemble(std::vector<Row>& rows, std::vector<Draft> drafts);
   Tensor forward(const Batch& batch, const std::vector<Row>& rows);
-  void advance(const std::vector<Row>& rows, const Tensor& logits);
+  void advance(std::vector<Row>& rows, const Tensor& logits);
   void follow(const Row& row, int64_t n_rows, std::span<const std::optional<Sampled>> drawn);
   enum class Fate { kEnded, kRewritten, kExtended };
   Fate accept(Sequence& s, const Sampled& token);

@@ -15,6 +15,7 @@
 #include "infer/batcher.h"
 #include "infer/draft_head.h"
 #include "infer/draft_model.h"
+#include "infer/embedding.h"
 #include "infer/fit.h"
 #include "infer/generation.h"
 #include "infer/lookup.h"
@@ -38,6 +39,10 @@ class Teller final : public Sink {
         completion_(std::move(known)),
         cache_(std::move(cache)),
         before_(use()) {}
+
+  std::shared_ptr<const TokenMask> mask(std::span<const int32_t> guessed) override {
+    return generation_.mask(guessed);
+  }
 
   Next take(const Sampled& token) override {
     Generation::Step step = generation_.take(token);
@@ -264,15 +269,19 @@ struct Engine::Impl {
   std::optional<PromptBuilder> prompts;
   std::vector<int32_t> end_ids;
   SamplingParams recommended;
+  Result<Pooling> pooling = Pooling::kMean;  // an error matters to who wants a vector
   ContextPlan plan;
   KvShape kv_shape;
   double load_seconds = 0;
   std::string speculation;                          // who guesses, for people
   std::shared_ptr<const ExpertCache> expert_cache;  // null: all experts are in memory
-  std::unique_ptr<Batcher> batcher;                 // last: its worker uses what stands above
+  mutable std::once_flag tree_once;
+  mutable std::shared_ptr<const TokenTree> tree;  // once a grammar wants it
+  std::unique_ptr<Batcher> batcher;               // last: its worker uses what stands above
 
-  Result<uint64_t> submit(std::vector<int32_t> prompt, std::string_view rendered,
-                          const GenerateParams& params, std::shared_ptr<Listener> listener);
+  Result<uint64_t> submit(Prompt prompt, const GenerateParams& params,
+                          std::shared_ptr<Listener> listener);
+  std::optional<Constraint> constraint(const GrammarPtr& grammar) const;
 
   const Tokenizer* tokenizer_or_null() const { return tokenizer ? &*tokenizer : nullptr; }
   const ChatTemplate* template_or_null() const { return chat_template ? &*chat_template : nullptr; }
@@ -336,6 +345,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
   }
 
   const Config& config = impl->model->config();
+  impl->pooling = find_pooling(file, config.architecture);
   impl->kv_shape = impl->model->kv_shape(options.kv_dtype);
   uint64_t free;
   if (options.memory == 0) {
@@ -388,6 +398,7 @@ const Model& Engine::model() const { return *impl_->model; }
 const Tokenizer* Engine::tokenizer() const { return impl_->tokenizer_or_null(); }
 const ChatTemplate* Engine::chat_template() const { return impl_->template_or_null(); }
 bool Engine::reasoning() const { return impl_->prompts->reasoning(); }
+bool Engine::takes_tools() const { return impl_->prompts->takes_tools(); }
 int64_t Engine::context() const { return impl_->plan.context; }
 SamplingParams Engine::recommended_sampling() const { return impl_->recommended; }
 
@@ -429,7 +440,9 @@ Result<Completion> Engine::chat(const nlohmann::ordered_json& messages, Think th
 Result<Prompt> Engine::prompt(const nlohmann::ordered_json& messages, Think think,
                               const nlohmann::ordered_json* tools, const Begun* begun) const {
   R1_TRY(auto text, impl_->prompts->render(messages, think, tools));
-  Prompt prompt{.ids = {}, .thinking = PromptBuilder::thinking(text, begun)};
+  Prompt prompt{.ids = {},
+                .thinking = PromptBuilder::thinking(text, begun),
+                .may_think = impl_->prompts->may_think(text, begun)};
   if (begun) {
     R1_TRY(text, impl_->prompts->continued(std::move(text), *begun));
   }
@@ -439,35 +452,61 @@ Result<Prompt> Engine::prompt(const nlohmann::ordered_json& messages, Think thin
 
 Result<Prompt> Engine::prompt(std::string_view text) const {
   if (!tokenizer()) return error("the model has no tokenizer: it works on token ids only");
-  Prompt prompt{.ids = tokenizer()->encode(text, true), .thinking = false};
+  Prompt prompt{.ids = tokenizer()->encode(text, true)};
   const std::optional<int32_t> bos = tokenizer()->bos();
   if (bos && tokenizer()->add_bos() && (prompt.ids.empty() || prompt.ids[0] != *bos))
     prompt.ids.insert(prompt.ids.begin(), *bos);
   return prompt;
 }
 
-Result<uint64_t> Engine::Impl::submit(std::vector<int32_t> prompt, std::string_view rendered,
-                                      const GenerateParams& params,
+// An answer to a grammar says text and may open a thought; it closes none.
+std::optional<Constraint> Engine::Impl::constraint(const GrammarPtr& grammar) const {
+  if (!grammar || !tokenizer) return std::nullopt;
+  std::call_once(tree_once, [this] {
+    tree = std::make_shared<TokenTree>(tokenizer->size(), [this](int32_t id) -> std::string_view {
+      const TokenKind kind = tokenizer->kind(id);
+      const std::string_view bytes = tokenizer->bytes(id);
+      if (bytes == kOpenThought) return bytes;
+      const bool text = kind == TokenKind::kNormal || kind == TokenKind::kByte ||
+                        (kind == TokenKind::kUserDefined && bytes != kCloseThought);
+      return text ? bytes : "";
+    });
+  });
+  return Constraint(grammar, tree, end_ids);
+}
+
+Result<uint64_t> Engine::Impl::submit(Prompt prompt, const GenerateParams& params,
                                       std::shared_ptr<Listener> listener) {
   R1_DO(check(params));
-  const int64_t n = std::ssize(prompt);
+  const int64_t n = std::ssize(prompt.ids);
   Completion known;
   known.prompt_tokens = n;
   known.load_seconds = load_seconds;
   return batcher->submit(
-      {.prompt = std::move(prompt),
+      {.prompt = std::move(prompt.ids),
        .sampling = params.sampling,
        .n_top = params.top_logprobs,
        .sink = std::make_shared<Teller>(
-           Generation(tokenizer_or_null(), rendered, params, plan.context - n, end_ids),
-           std::move(listener), std::move(known), expert_cache)});
+           Generation(tokenizer_or_null(), prompt.thinking ? kOpenThought : "", params,
+                      plan.context - n, end_ids, constraint(params.grammar), prompt.may_think),
+           std::move(listener), std::move(known), expert_cache),
+       .masked = params.grammar != nullptr});
 }
 
 Result<uint64_t> Engine::submit(Prompt prompt, const GenerateParams& params,
                                 std::shared_ptr<Listener> listener) {
-  return impl_->submit(std::move(prompt.ids), prompt.thinking ? kOpenThought : "", params,
-                       std::move(listener));
+  return impl_->submit(std::move(prompt), params, std::move(listener));
 }
+
+Result<uint64_t> Engine::embed(Prompt prompt, std::function<void(Result<Embedding>)> tell) {
+  R1_TRY(const Pooling pooling, Result<Pooling>(impl_->pooling));
+  return impl_->batcher->submit({.prompt = std::move(prompt.ids),
+                                 .sampling = {},
+                                 .sink = std::make_shared<Embedder>(pooling, std::move(tell)),
+                                 .hidden = true});
+}
+
+int64_t Engine::embedding_dim() const { return impl_->model->config().dim; }
 
 void Engine::cancel(uint64_t number) { impl_->batcher->cancel(number); }
 
@@ -485,7 +524,10 @@ Engine::Load Engine::load() const {
 Result<Completion> Engine::complete(std::vector<int32_t> prompt, std::string_view rendered,
                                     const GenerateParams& params, const OnPiece& on_piece) {
   const auto waiter = std::make_shared<Waiter>();
-  R1_TRY(const uint64_t number, impl_->submit(std::move(prompt), rendered, params, waiter));
+  Prompt whole{.ids = std::move(prompt),
+               .thinking = PromptBuilder::thinking(rendered, nullptr),
+               .may_think = impl_->prompts->may_think(rendered, nullptr)};
+  R1_TRY(const uint64_t number, impl_->submit(std::move(whole), params, waiter));
   const Canceller canceller{*impl_->batcher, number};
   bool wanted = true;
   while (const auto piece = waiter->next()) {

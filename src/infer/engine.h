@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "infer/grammar/grammar.h"
 #include "infer/sampling.h"
 #include "infer/speculation.h"
 #include "model/model.h"
@@ -39,6 +40,8 @@ struct EngineOptions {
   int max_waiting = 512;                  // generations in the queue; more are refused
 };
 
+struct Embedding;
+
 enum class Think { kAuto, kOn, kOff };
 
 struct GenerateParams {
@@ -49,6 +52,7 @@ struct GenerateParams {
   int64_t think_minimum = 0;  // while under it a closing tag is replaced and thinking goes on
   int top_logprobs = -1;      // -1: no log-probabilities
   bool split_thought = true;  // false: the tags of a thought are text of the answer
+  GrammarPtr grammar;         // what the answer keeps to, never the thought; null: nothing
 };
 
 enum class FinishReason { kStop, kLength, kContext, kCancelled };
@@ -80,7 +84,8 @@ struct Completion {
 
 struct Prompt {
   std::vector<int32_t> ids;
-  bool thinking = false;  // it ends inside a thought
+  bool thinking = false;   // it ends inside a thought
+  bool may_think = false;  // the model may open one itself
 };
 
 // What the assistant has said of its turn already; the model goes on from there. Without an answer
@@ -107,6 +112,7 @@ class Engine {
   const Tokenizer* tokenizer() const;         // null for checkpoints without one
   const ChatTemplate* chat_template() const;  // null where the file has none
   bool reasoning() const;                     // the template or vocabulary knows <think>
+  bool takes_tools() const;                   // the template has a place for tools
   int64_t context() const;                    // tokens
   SamplingParams recommended_sampling()
       const;                         // generation_config, else R1's 0.6 / 0.95 for reasoning models
@@ -140,6 +146,9 @@ class Engine {
   // gives the number to cancel it by, and from then on the listener is told, at once perhaps.
   Result<uint64_t> submit(Prompt prompt, const GenerateParams& params,
                           std::shared_ptr<Listener> listener);
+  // The vector of a text (infer/embedding.h), told from the engine's worker; as submit() otherwise.
+  Result<uint64_t> embed(Prompt prompt, std::function<void(Result<Embedding>)> tell);
+  int64_t embedding_dim() const;
   void cancel(uint64_t number);  // within one step; the listener is told of the end all the same
 
   struct Load {  // as of the last step

@@ -6,19 +6,29 @@
 namespace r1 {
 
 Generation::Generation(const Tokenizer* tokenizer, std::string_view rendered,
-                       const GenerateParams& params, int64_t room, std::span<const int32_t> end_ids)
+                       const GenerateParams& params, int64_t room, std::span<const int32_t> end_ids,
+                       std::optional<Constraint> constraint, bool may_think)
     : tokenizer_(tokenizer),
       params_(params),
       end_ids_(end_ids.begin(), end_ids.end()),
       splitter_(rendered, kOpenThought, kCloseThought),
-      stops_(params.stop) {
+      stops_(params.stop),
+      constraint_(std::move(constraint)) {
   const bool counted = params.max_tokens >= 0 && params.max_tokens <= room;
   limit_ = counted ? params.max_tokens : room;
   at_limit_ = counted ? FinishReason::kLength : FinishReason::kContext;
   can_force_ = !encode(kLanding).empty() && !encode(kThinkOn).empty();
+  if (constraint_)
+    constraint_->begin(may_think && params.split_thought ? Grammar::kMayThink : Grammar::kAtOnce);
 }
 
 Generation::Step Generation::take(const Sampled& drawn) {
+  Step step = advance(drawn);
+  if (constraint_) constraint_->tidy();
+  return step;
+}
+
+Generation::Step Generation::advance(const Sampled& drawn) {
   Step step;
   const bool thinking = can_force_ && splitter_.thinking();
   const bool too_early = thinking && thought_ < params_.think_minimum;
@@ -38,6 +48,8 @@ Generation::Step Generation::take(const Sampled& drawn) {
     accept(drawn, step);
   }
   if (!step.finished && stops_.stopped()) step.finished = FinishReason::kStop;
+  if (!step.finished && constrained() && constraint_->complete())
+    step.finished = FinishReason::kStop;
   if (!step.finished && generated_ >= limit_) step.finished = at_limit_;
   if (step.finished) flush(step.piece);
   if (step.finished || !step.piece.thought.empty() || !step.piece.answer.empty()) {
@@ -48,6 +60,18 @@ Generation::Step Generation::take(const Sampled& drawn) {
     unreleased_.erase(unreleased_.begin(), end);
   }
   return step;
+}
+
+std::shared_ptr<const TokenMask> Generation::mask(std::span<const int32_t> guessed) {
+  if (!constraint_) return nullptr;
+  if (guessed.empty()) return constrained() ? constraint_->mask() : nullptr;
+  Generation ahead = *this;
+  for (const int32_t id : guessed) {
+    const auto allowed = ahead.mask();
+    if (allowed && !allows(*allowed, id)) return nullptr;
+    if (ahead.advance({.id = id, .logprob = 0, .top = {}}).finished) return nullptr;
+  }
+  return ahead.mask();
 }
 
 Piece Generation::finish() {
@@ -66,12 +90,15 @@ bool Generation::is_end(int32_t id) const {
 }
 
 // Control tokens are not for reading, but for the tags of the thought.
-std::string Generation::text_of(int32_t id) {
+std::string_view Generation::shown(int32_t id) const {
   if (!tokenizer_ || id >= tokenizer_->size()) return "";
   const std::string_view bytes = tokenizer_->bytes(id);
-  if (tokenizer_->kind(id) == TokenKind::kControl && bytes != kOpenThought &&
-      bytes != kCloseThought)
-    return "";
+  const bool tag = bytes == kOpenThought || bytes == kCloseThought;
+  return tokenizer_->kind(id) == TokenKind::kControl && !tag ? "" : bytes;
+}
+
+std::string Generation::text_of(int32_t id) {
+  const std::string_view bytes = shown(id);
   std::string text = decoder_.feed(bytes);
   within_character_ = text.empty() && !bytes.empty();
   return text;
@@ -88,6 +115,7 @@ void Generation::accept(const Sampled& token, Step& step) {
   ++generated_;
   step.append.push_back(token.id);
   record(token);
+  if (constrained()) R1_CHECK(constraint_->take(shown(token.id)));
   std::string text = text_of(token.id);
   if (!splitter_.thinking()) return show(text, step.piece);
 
@@ -98,6 +126,17 @@ void Generation::accept(const Sampled& token, Step& step) {
   const bool closed = said.find(kCloseThought) != std::string::npos;
   const bool too_early = thought_ - std::ssize(held_) < params_.think_minimum;
   if (closed && too_early && can_force_) return think_on(step);
+  if (closed && constraint_) {
+    const size_t end = said.find(kCloseThought) + kCloseThought.size();
+    std::string bytes;  // of all tokens of the tag: the decoder may hold some that come after it
+    for (const Held& h : held_) bytes += shown(h.token.id);
+    const std::string_view after = std::string_view(bytes).substr(
+        std::min(bytes.find(kCloseThought) + kCloseThought.size(), bytes.size()));
+    if (!begin_answer(after)) {
+      take_back(step);
+      return accept_forced(said.substr(0, end), step);
+    }
+  }
   // Whole tokens are held from the first that may begin the tag, so that they can be taken back
   // together.
   size_t release = closed ? said.size() : said.size() - possible_beginning(said, kCloseThought);
@@ -115,11 +154,16 @@ void Generation::accept_forced(std::string_view text, Step& step) {
   }
 }
 
-// Takes the tokens of the closing tag back, and goes on thinking.
-void Generation::think_on(Step& step) {
+// The first bytes of the answer, which came in one token with the end of the thought.
+bool Generation::begin_answer(std::string_view after_thought) {
+  constraint_->begin(Grammar::kAfterThought);
+  return after_thought.empty() || constraint_->take(after_thought) || !can_force_;
+}
+
+// Takes the tokens of the closing tag back: their text.
+std::string Generation::take_back(Step& step) {
   std::string said;
   for (const Held& h : held_) said += h.text;
-  const std::string before = said.substr(0, said.find(kCloseThought));
   const auto taken = std::ssize(held_);
   const auto fresh =
       std::min(taken, std::ssize(step.append));  // those that never joined the sequence
@@ -129,7 +173,12 @@ void Generation::think_on(Step& step) {
   generated_ -= taken;
   thought_ -= taken;
   held_.clear();
-  accept_forced(before + std::string(kThinkOn), step);
+  return said;
+}
+
+void Generation::think_on(Step& step) {
+  const std::string said = take_back(step);
+  accept_forced(said.substr(0, said.find(kCloseThought)) + std::string(kThinkOn), step);
 }
 
 void Generation::show(std::string_view text, Piece& piece) {

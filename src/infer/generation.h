@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "infer/engine.h"
+#include "infer/grammar/constraint.h"
 #include "infer/stop_matcher.h"
 #include "text/reasoning.h"
 #include "text/stream_decoder.h"
@@ -29,8 +30,10 @@ class Generation {
  public:
   // tokenizer: may be null, and must outlive this. rendered: the prompt's text, which may have
   // opened the thought. room: ids that may still join the sequence. end_ids: ids that end a turn.
+  // constraint: what the answer keeps to; may_think: the model may open a thought before it.
   Generation(const Tokenizer* tokenizer, std::string_view rendered, const GenerateParams& params,
-             int64_t room, std::span<const int32_t> end_ids);
+             int64_t room, std::span<const int32_t> end_ids,
+             std::optional<Constraint> constraint = std::nullopt, bool may_think = false);
 
   struct Step {
     int64_t drop = 0;             // ids taken back from the end of the sequence
@@ -40,6 +43,8 @@ class Generation {
   };
   // A token was drawn. Not to be called again after `finished`.
   Step take(const Sampled& drawn);
+  // What may be drawn next, if `guessed` come before it; null: anything, or they may not come.
+  std::shared_ptr<const TokenMask> mask(std::span<const int32_t> guessed = {});
   // Ends it from outside: what was held back.
   Piece finish();
 
@@ -55,6 +60,7 @@ class Generation {
     std::string text;
   };
 
+  Step advance(const Sampled& drawn);
   bool is_end(int32_t id) const;
   void record(const Sampled& token);
   std::string text_of(int32_t id);
@@ -63,6 +69,10 @@ class Generation {
   void accept(const Sampled& token, Step& step);
   void accept_forced(std::string_view text, Step& step);
   void think_on(Step& step);
+  std::string take_back(Step& step);
+  bool constrained() const { return constraint_ && !splitter_.thinking(); }
+  bool begin_answer(std::string_view after_thought);
+  std::string_view shown(int32_t id) const;
   void show(std::string_view text, Piece& piece);
   void add(ReasoningSplitter::Piece split, Piece& piece);
   void flush(Piece& piece);
@@ -79,6 +89,7 @@ class Generation {
   std::deque<Held>
       held_;  // tokens of the thought whose text may be the beginning of its closing tag
   std::vector<Sampled> unreleased_;  // tokens that no piece has carried yet
+  std::optional<Constraint> constraint_;
   bool within_character_ = false;
   int64_t generated_ = 0, thought_ = 0;
 };

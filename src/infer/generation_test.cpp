@@ -48,9 +48,30 @@ Tokenizer make_tokenizer(bool tags) {
 
 // Plays a model that says given tokens, and keeps the sequence as the batcher would.
 struct Talk {
-  Talk(bool tags, std::string_view rendered, GenerateParams params, int64_t room = 1000)
+  Talk(bool tags, std::string_view rendered, GenerateParams params, int64_t room = 1000,
+       bool may_think = false)
       : tokenizer(make_tokenizer(tags)),
-        generation(&tokenizer, rendered, params, room, std::vector<int32_t>{kEnd}) {}
+        generation(&tokenizer, rendered, params, room, std::vector<int32_t>{kEnd},
+                   params.grammar ? std::optional(Constraint(params.grammar, tree(), {kEnd}))
+                                  : std::nullopt,
+                   may_think) {}
+
+  // As the engine says: text, and what opens a thought.
+  std::shared_ptr<const TokenTree> tree() const {
+    return std::make_shared<TokenTree>(tokenizer.size(), [this](int32_t id) {
+      const std::string_view bytes = tokenizer.bytes(id);
+      return id == kEnd || bytes == kCloseThought ? "" : bytes;
+    });
+  }
+  // What may be said next, of single bytes; "*": anything.
+  std::string allowed(std::string_view guessed = "") {
+    const auto mask = generation.mask(tokenizer.encode(guessed, true));
+    if (!mask) return "*";
+    std::string all;
+    for (int32_t id = 0; id < tokenizer.size(); ++id)
+      if (allows(*mask, id)) all += id == kEnd ? "$" : std::string(tokenizer.bytes(id));
+    return all;
+  }
 
   void say(int32_t id) {
     ASSERT_FALSE(reason) << "said after the end";
@@ -82,6 +103,108 @@ struct Talk {
 };
 
 GenerateParams params() { return {}; }
+
+GenerateParams within(const char* gbnf) {
+  GenerateParams p;
+  p.grammar = *gbnf_grammar(gbnf);
+  return p;
+}
+
+TEST(Generation, AGrammarHoldsFromTheFirstTokenOfAModelThatDoesNotThink) {
+  Talk talk(false, "Assistant:", within("root ::= \"a\" [bc] \"d\"?"));
+  EXPECT_EQ(talk.allowed(), "a");
+  talk.say("a");
+  EXPECT_EQ(talk.allowed(), "bc");
+  EXPECT_EQ(talk.allowed("b"), "d$");
+  EXPECT_EQ(talk.allowed("bd"), "*") << "it has ended: nothing is drawn there";
+  EXPECT_EQ(talk.allowed("x"), "*") << "the guess cannot hold: nothing that is drawn there counts";
+  EXPECT_EQ(talk.allowed(), "bc") << "guesses change nothing";
+  talk.say("bd");
+  EXPECT_EQ(talk.reason, FinishReason::kStop) << "complete, and nothing may follow";
+  EXPECT_EQ(talk.answer, "abd");
+}
+
+TEST(Generation, AGrammarBeginsWhereTheThoughtEnds) {
+  for (const bool tags : {true, false}) {
+    Talk talk(tags, "<think>\n", within("root ::= \"yes\" | \"no\""));
+    for (const char* part : {"It is ", "no", "t yes", "."}) {
+      EXPECT_EQ(talk.allowed(), "*");
+      talk.say(part);
+    }
+    EXPECT_EQ(talk.allowed("</think>"), "\t\n\r ny");
+    talk.say("</think>");
+    EXPECT_EQ(talk.allowed(), "\t\n\r ny");
+    talk.say("\n\nn");
+    EXPECT_EQ(talk.allowed(), "o");
+    talk.say("o");
+    EXPECT_EQ(talk.thought, "It is not yes.");
+    EXPECT_EQ(talk.answer, "no");
+    EXPECT_EQ(talk.reason, FinishReason::kStop);
+  }
+}
+
+TEST(Generation, AModelMayOpenAThoughtBeforeItKeepsToAGrammar) {
+  for (const bool tags : {true, false}) {
+    const GenerateParams p = within("root ::= \"4\"");
+    Talk talk(tags, "Assistant:", p, 1000, true);
+    EXPECT_EQ(talk.allowed(), tags ? "\t\n\r 4<<think>" : "\t\n\r 4<");
+    talk.say("<think>");
+    EXPECT_EQ(talk.allowed(), "*");
+    talk.say("2+2</think>");
+    EXPECT_EQ(talk.allowed(), "\t\n\r 4");
+    talk.say("4");
+    EXPECT_EQ(talk.thought, "2+2");
+    EXPECT_EQ(talk.answer, "4");
+    Talk at_once(tags, "Assistant:", p, 1000, true);
+    at_once.say("4");
+    EXPECT_EQ(at_once.answer, "4");
+    EXPECT_EQ(at_once.reason, FinishReason::kStop);
+  }
+}
+
+TEST(Generation, ABudgetsLandingLeadsToTheGrammar) {
+  GenerateParams p = within("root ::= [0-9]+");
+  p.think_budget = 3;
+  Talk talk(true, "<think>\n", p);
+  talk.say("abcd");
+  EXPECT_EQ(talk.allowed(), "\t\n\r 0123456789");
+  talk.say("12");
+  EXPECT_EQ(talk.allowed(), "0123456789$");
+  talk.say(kEnd);
+  EXPECT_EQ(talk.answer, "12");
+}
+
+// A vocabulary in which one token ends the thought and begins the answer.
+TEST(Generation, WhatATokenSaysAfterTheThoughtKeepsToTheGrammarOrIsTakenBack) {
+  VocabSpec spec;
+  spec.model = "gpt2";
+  spec.pre = "default";
+  std::vector<std::string> spellings;
+  for (int b = 0; b < 256; ++b) spellings.push_back(spell(b));
+  for (const char* more : {"</think>x", "</think>4", "</think>"}) spellings.emplace_back(more);
+  spec.tokens.assign(spellings.begin(), spellings.end());
+  spec.kinds.assign(spellings.size(), TokenKind::kNormal);
+  const auto tokenizer = Tokenizer::from_vocab(spec);
+  ASSERT_TRUE(tokenizer);
+  const auto tree = std::make_shared<TokenTree>(tokenizer->size(),
+                                                [&](int32_t id) { return tokenizer->bytes(id); });
+  for (const auto& [id, text, next] :
+       {std::tuple{256, "a</think>", '4'}, {257, "a</think>4", '2'}}) {
+    Generation generation(&*tokenizer, "<think>\n", {}, 1000, {},
+                          Constraint(*gbnf_grammar("root ::= \"42\""), tree, {}));
+    std::vector<int32_t> sequence;
+    for (const int32_t said : {static_cast<int32_t>('a'), id}) {
+      const auto step = generation.take({.id = said, .logprob = 0, .top = {}});
+      sequence.resize(sequence.size() - static_cast<size_t>(step.drop));
+      sequence.insert(sequence.end(), step.append.begin(), step.append.end());
+    }
+    EXPECT_EQ(tokenizer->decode(sequence), text);
+    const auto mask = generation.mask();
+    ASSERT_TRUE(mask);
+    EXPECT_TRUE(allows(*mask, next));
+    EXPECT_FALSE(allows(*mask, 'x'));
+  }
+}
 
 TEST(Generation, SplitsThoughtAndAnswerAndEnds) {
   for (const bool tags : {true, false}) {

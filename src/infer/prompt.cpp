@@ -1,5 +1,6 @@
 #include "infer/prompt.h"
 
+#include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
 
@@ -63,6 +64,33 @@ Result<void> check_messages(const Json& messages) {
   return {};
 }
 
+// How templates want an assistant's calls of tools: DeepSeek's knows a message with calls by its
+// null content and joins arguments as text, Qwen's writes an object as JSON.
+enum class CallStyle { kNullAndObject, kNullAndText, kTextAndObject };
+
+Json with_calls(Json messages, CallStyle style) {
+  for (Json& message : messages) {
+    const auto calls = message.find("tool_calls");
+    if (calls == message.end() || !calls->is_array()) continue;
+    const auto content = message.find("content");
+    if (style != CallStyle::kTextAndObject && content != message.end() && *content == "")
+      *content = nullptr;
+    if (style != CallStyle::kNullAndText) continue;
+    for (Json& call : *calls) {
+      if (!call.is_object() || !call.contains("function")) continue;
+      Json& function = call["function"];
+      if (!function.is_object() || !function.contains("arguments")) continue;
+      Json& arguments = function["arguments"];
+      if (arguments.is_object()) arguments = arguments.dump();
+    }
+  }
+  return messages;
+}
+
+bool has_calls(const Json& messages) {
+  return std::ranges::any_of(messages, [](const Json& m) { return m.contains("tool_calls"); });
+}
+
 // What the assistant said stays as it is: templates cut its thoughts at the tags.
 Result<Json> protect_messages(const Tokenizer& tokenizer, const Json& messages) {
   Json copy = Json::array();
@@ -89,11 +117,13 @@ Result<std::string> last_user_text(const Json& messages) {
       "text");
 }
 
-bool ends_in_open_thought(std::string_view text) {
+bool ends_in(std::string_view text, std::string_view tag) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())))
     text.remove_suffix(1);
-  return text.ends_with(kOpenThought);
+  return text.ends_with(tag);
 }
+
+bool ends_in_open_thought(std::string_view text) { return ends_in(text, kOpenThought); }
 
 }  // namespace
 
@@ -139,7 +169,16 @@ Result<std::string> PromptBuilder::render(const Json& messages, Think think, con
         told = true;
       }
     }
-    R1_TRY(text, template_->render(variables));
+    const bool calls = has_calls(variables["messages"]);
+    const Json plain = calls ? variables["messages"] : Json();
+    if (calls) variables["messages"] = with_calls(plain, CallStyle::kNullAndObject);
+    auto rendered = template_->render(variables);
+    for (const CallStyle style : {CallStyle::kNullAndText, CallStyle::kTextAndObject}) {
+      if (rendered || !calls) break;
+      variables["messages"] = with_calls(plain, style);
+      rendered = template_->render(variables);
+    }
+    R1_TRY(text, std::move(rendered));
   } else {
     if (tools && !tools->empty())
       return error("'{}' has no chat template and cannot use tools", model_);
@@ -151,6 +190,10 @@ Result<std::string> PromptBuilder::render(const Json& messages, Think think, con
     if (think == Think::kOff) text += open ? "\n</think>\n\n" : "<think>\n\n</think>\n\n";
   }
   return text;
+}
+
+bool PromptBuilder::takes_tools() const {
+  return template_ && takes_variable(template_->source(), "tools");
 }
 
 Result<std::string> PromptBuilder::continued(std::string rendered, const Begun& begun) const {
@@ -168,6 +211,11 @@ Result<std::string> PromptBuilder::continued(std::string rendered, const Begun& 
 bool PromptBuilder::thinking(std::string_view rendered, const Begun* begun) {
   if (begun && !begun->answer.empty()) return false;
   return ends_in_open_thought(rendered) || (begun && !begun->thought.empty());
+}
+
+bool PromptBuilder::may_think(std::string_view rendered, const Begun* begun) const {
+  if (begun && (!begun->answer.empty() || !begun->thought.empty())) return false;
+  return reasoning_ && !ends_in_open_thought(rendered) && !ends_in(rendered, kCloseThought);
 }
 
 std::vector<int32_t> PromptBuilder::encode(std::string_view rendered) const {

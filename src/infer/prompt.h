@@ -24,12 +24,15 @@ class PromptBuilder {
   PromptBuilder(const ChatTemplate* chat_template, const Tokenizer* tokenizer, std::string model);
 
   bool reasoning() const { return reasoning_; }  // template or vocabulary know <think>
+  bool takes_tools() const;                      // the template has a place for them
 
   // Control tokens that users spell carry Tokenizer::kLiteral; readable() takes the marks out.
   //   Think::kOn   sets enable_thinking or thinking where the template takes them, else the prompt
   //   ends in an open
   //                "<think>\n"; an error for models that do not reason.
   //   Think::kOff  likewise, or else the prompt ends in an empty thought.
+  // Calls of tools in messages have objects as arguments and their message a text, perhaps an empty
+  // one; templates that want it otherwise get it so.
   // generation_prompt: the text ends where the assistant begins to speak.
   Result<std::string> render(const nlohmann::ordered_json& messages, Think think,
                              const nlohmann::ordered_json* tools,
@@ -40,6 +43,8 @@ class PromptBuilder {
   Result<std::string> continued(std::string rendered, const Begun& begun) const;
   // Whether a rendered text, continued by `begun` or not, ends inside a thought.
   static bool thinking(std::string_view rendered, const Begun* begun);
+  // Whether the model may open a thought itself: it reasons, and none has been opened or closed.
+  bool may_think(std::string_view rendered, const Begun* begun) const;
 
  private:
   const ChatTemplate* template_;

@@ -62,6 +62,16 @@ void penalize(std::vector<float>& logits, const SamplingParams& p, std::span<con
   }
 }
 
+// What must not be drawn becomes NaN, which never is.
+void forbid(std::vector<float>& logits, const TokenMask& mask) {
+  for (size_t word = 0; word * 64 < logits.size(); ++word) {
+    const uint64_t bits = word < mask.size() ? mask[word] : 0;
+    if (bits == ~uint64_t{0}) continue;
+    for (size_t i = word * 64; i < std::min(word * 64 + 64, logits.size()); ++i)
+      if ((bits >> (i % 64) & 1) == 0) logits[i] = NAN;
+  }
+}
+
 float finite(float x) {
   constexpr float kMost = std::numeric_limits<float>::max();
   return std::clamp(x, -kMost, kMost);
@@ -289,19 +299,23 @@ Result<void> SamplingParams::check() const {
 
 Sampled sample(std::span<const float> logits, const SamplingParams& params,
                std::span<const int32_t> prompt, std::span<const int32_t> generated,
-               int64_t position, int n_top, Isa isa) {
+               int64_t position, int n_top, Isa isa, const TokenMask* mask) {
   R1_CHECK(!logits.empty());
   std::span<const float> changed = logits;
   static thread_local std::vector<float> copy;
-  if (changes_logits(params)) {
+  Sampled sampled{.id = 0, .logprob = 0, .top = {}};
+  if (changes_logits(params) || mask) {
     copy.assign(logits.begin(), logits.end());
     penalize(copy, params, prompt, generated);
+    if (mask) {
+      sampled.numbers = Row(logits, isa).numbers;
+      forbid(copy, *mask);
+    }
     changed = copy;
   }
-  Sampled sampled{.id = 0, .logprob = 0, .top = {}};
   {
     const Row row(changed, isa);
-    sampled.numbers = row.numbers;
+    if (!mask) sampled.numbers = row.numbers;
     if (row.greatest > -INFINITY)
       sampled.id = params.temperature == 0 ? argmax(row) : draw(row, params, position);
   }

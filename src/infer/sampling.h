@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "infer/grammar/token_mask.h"
 #include "kernels/cpu.h"
 
 namespace r1 {
@@ -47,9 +48,11 @@ struct Sampled {
 // vocabulary. Each selection sees what the one before it left: top-k, then top-p of the mass that
 // is left, then min-p; ties go to the lower id. NaN is never drawn, infinities count as the largest
 // finite numbers; where no logit is a number the choice is 0, of log-probability NaN or less. isa:
-// whose kernels run; as a logit, a draw is one function on one instruction set.
+// whose kernels run; as a logit, a draw is one function on one instruction set. mask: the ids that
+// may be drawn, at least one; null: all.
 Sampled sample(std::span<const float> logits, const SamplingParams& params,
                std::span<const int32_t> prompt, std::span<const int32_t> generated,
-               int64_t position, int n_top = 0, Isa isa = Isa::kRef);
+               int64_t position, int n_top = 0, Isa isa = Isa::kRef,
+               const TokenMask* mask = nullptr);
 
 }  // namespace r1
