@@ -24,9 +24,14 @@ class Answer final : public std::enable_shared_from_this<Answer> {
   ~Answer() { app_.at_once -= admitted_; }
 
   void start() {
+    GenerateParams params = ask_.params;
+    const ToolFormat* format = nullptr;
+    if (const auto problem = offer_tools(params, format)) return refuse(*reply_, *problem, words_);
     std::vector<Prompt> prompts;
     if (const auto problem = read_prompts(prompts)) return refuse(*reply_, *problem, words_);
     const size_t n = prompts.size() * static_cast<size_t>(ask_.n);
+    all_.resize(n);
+    if (format) calls_.assign(n, CallReader(*format, ask_.tools));
     const int before = app_.at_once.fetch_add(static_cast<int>(n));
     admitted_ = static_cast<int>(n);
     if (before + admitted_ > app_.most_at_once) {
@@ -40,10 +45,8 @@ class Answer final : public std::enable_shared_from_this<Answer> {
                      .retry_after = 1},
                     words_);
     }
-    GenerateParams params = ask_.params;
     params.sampling = ask_.sampling.over(model_->defaults());
     const uint64_t seed = ask_.sampling.seed.value_or(fresh_number());
-    all_.resize(n);
     open_ = n;
     for (size_t i = 0; i < n; ++i) {
       const size_t prompt = i / static_cast<size_t>(ask_.n);
@@ -114,13 +117,37 @@ class Answer final : public std::enable_shared_from_this<Answer> {
                      .param = "logit_bias"};
     }
     if (!ask_.messages.is_null())
-      return add(model_->prompt(ask_.messages, ask_.think, ask_.begun ? &*ask_.begun : nullptr));
+      return add(model_->prompt(ask_.messages, ask_.think,
+                                ask_.tools.offered() ? &ask_.tools.list : nullptr,
+                                ask_.begun ? &*ask_.begun : nullptr));
     for (const Text& text : ask_.texts) {
       auto problem = std::holds_alternative<std::string>(text)
                          ? add(model_->prompt(std::get<std::string>(text)))
                          : add(Prompt{.ids = std::get<std::vector<int32_t>>(text)});
       if (problem) return problem;
     }
+    return std::nullopt;
+  }
+
+  // Calls that are wished for or may take the place of an answer in JSON are part of the grammar.
+  std::optional<Problem> offer_tools(GenerateParams& params, const ToolFormat*& format) const {
+    if (!ask_.tools.offered()) return std::nullopt;
+    format = ToolFormat::of(model_->chat_template());
+    if (!format || !model_->takes_tools())
+      return Problem{.message = fmt::format("'{}' does not support tools: its chat template has "
+                                            "no place for them",
+                                            ask_.model),
+                     .param = "tools"};
+    const bool must = ask_.tools.wish == Tools::Wish::kMust;
+    if (!must && !params.grammar) return std::nullopt;
+    if (!must && ask_.schema.is_null())
+      return Problem{.message = "a grammar of the answer leaves no room for tools",
+                     .param = "tools"};
+    auto frames = call_frames(*format, ask_.tools);
+    if (!must) frames.push_back({{"before", ""}, {"schema", ask_.schema}, {"after", ""}});
+    auto grammar = make_grammar({{"any_of", std::move(frames)}});
+    if (!grammar) return Problem{.message = grammar.error().message, .param = "tools"};
+    params.grammar = *std::move(grammar);
     return std::nullopt;
   }
 
@@ -132,9 +159,31 @@ class Answer final : public std::enable_shared_from_this<Answer> {
     if (open_ == 0) return;
     if (first_) app_.metrics.first_token(seconds_since(began_));
     first_ = false;
-    if (ask_.stream) reply_->write(voice_->piece(choice, piece));
+    if (!calls_.empty()) {
+      if (piece.answer_was_thought) {
+        all_[choice].completion.answer.clear();
+        (void)calls_[choice].finish();
+      }
+      auto said = calls_[choice].feed(piece.answer);
+      piece.answer = std::move(said.text);
+      say(choice, piece, std::move(said.calls));
+    } else if (ask_.stream) {
+      reply_->write(voice_->piece(choice, piece));
+    }
     auto& tokens = all_[choice].tokens;
     std::move(piece.tokens.begin(), piece.tokens.end(), std::back_inserter(tokens));
+  }
+
+  // A piece from which calls were taken, and these.
+  void say(size_t choice, const Piece& piece, std::vector<ToolCall> calls) {
+    Voice::Said& all = all_[choice];
+    all.completion.answer += piece.answer;
+    const bool silent = piece.thought.empty() && piece.answer.empty() && piece.tokens.empty();
+    if (ask_.stream && !silent) reply_->write(voice_->piece(choice, piece));
+    for (ToolCall& call : calls) {
+      if (ask_.stream) reply_->write(voice_->call(choice, all.calls.size(), call));
+      all.calls.push_back(std::move(call));
+    }
   }
 
   void ended(size_t choice, Result<Completion> completion) {
@@ -150,8 +199,15 @@ class Answer final : public std::enable_shared_from_this<Answer> {
       return reply_->finish();
     }
     app_.metrics.answered(*completion, seconds_since(began_));
-    if (ask_.stream) reply_->write(voice_->ended(choice, *completion));
+    if (!calls_.empty()) {
+      auto said = calls_[choice].finish();
+      Piece piece;
+      piece.answer = std::move(said.text);
+      say(choice, piece, std::move(said.calls));
+      completion->answer = std::move(all_[choice].completion.answer);
+    }
     all_[choice].completion = *std::move(completion);
+    if (ask_.stream) reply_->write(voice_->ended(choice, all_[choice]));
     if (--open_ > 0) return;
     if (!ask_.stream) return reply_->send(200, "application/json", voice_->whole(all_));
     reply_->write(voice_->finish(all_));
@@ -165,6 +221,7 @@ class Answer final : public std::enable_shared_from_this<Answer> {
   Refuse words_;
   std::shared_ptr<Reply> reply_;
   std::vector<Voice::Said> all_;
+  std::vector<CallReader> calls_;  // of each choice, where tools are offered
   std::vector<uint64_t> numbers_;
   size_t open_ = 0;  // choices still being generated
   int admitted_ = 0;
@@ -200,31 +257,39 @@ void refuse(Reply& reply, const Problem& problem, Refuse words) {
   reply.send(refusal.status, "application/json", refusal.body, headers);
 }
 
-void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply) {
-  const ShelfItem* item = app.shelf.find(ask.model);
+void with_model(App& app, const std::string& name, std::optional<double> keep_alive, Refuse words,
+                std::shared_ptr<Reply> reply, std::function<void(Lease)> ready) {
+  const ShelfItem* item = app.shelf.find(name);
   if (!item) {
-    return refuse(*reply,
-                  {.status = 404,
-                   .message = fmt::format("model '{}' not found: /v1/models lists those there are",
-                                          ask.model),
-                   .param = "model",
-                   .code = "model_not_found"},
-                  words);
+    return refuse(
+        *reply,
+        {.status = 404,
+         .message = fmt::format("model '{}' not found: /v1/models lists those there are", name),
+         .param = "model",
+         .code = "model_not_found"},
+        words);
   }
-  const auto keep_alive = ask.keep_alive;
-  auto ready = [&app, ask = std::make_shared<Ask>(std::move(ask)), voice = std::move(voice), words,
-                reply](Result<Lease> model) {
-    if (!model) {
-      app.metrics.failed(model.error().message);
-      return reply->post([words, reply] {
-        refuse(*reply, {.status = 503, .message = "the model cannot be loaded now"}, words);
+  app.shelf.open(
+      *item, keep_alive, [&app, words, reply, ready = std::move(ready)](Result<Lease> model) {
+        if (!model) {
+          app.metrics.failed(model.error().message);
+          return reply->post([words, reply] {
+            refuse(*reply, {.status = 503, .message = "the model cannot be loaded now"}, words);
+          });
+        }
+        reply->post([ready, lease = *std::move(model)] { ready(lease); });
       });
-    }
-    reply->post([&app, ask, voice, words, reply, lease = *std::move(model)] {
-      std::make_shared<Answer>(app, std::move(*ask), lease, voice(lease), words, reply)->start();
-    });
-  };
-  app.shelf.open(*item, keep_alive, std::move(ready));
+}
+
+void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply) {
+  const std::string name = ask.model;
+  const auto keep_alive = ask.keep_alive;
+  with_model(
+      app, name, keep_alive, words, reply,
+      [&app, ask = std::make_shared<Ask>(std::move(ask)), voice = std::move(voice), words,
+       reply](Lease lease) {
+        std::make_shared<Answer>(app, std::move(*ask), lease, voice(lease), words, reply)->start();
+      });
 }
 
 std::string fresh_id(std::string_view prefix) {

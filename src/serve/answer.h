@@ -14,6 +14,7 @@
 #include "serve/http.h"
 #include "serve/metrics.h"
 #include "serve/shelf.h"
+#include "serve/tools.h"
 
 namespace r1 {
 
@@ -38,6 +39,8 @@ struct Ask {
   Think think = Think::kAuto;
   SamplingWish sampling;
   GenerateParams params;  // but for the sampling
+  Tools tools;
+  nlohmann::ordered_json schema;  // of the answer, where it is to be JSON
   int n = 1;
   bool stream = false;
 };
@@ -47,8 +50,9 @@ struct Ask {
 class Voice {
  public:
   struct Said {
-    Completion completion;
-    std::vector<Sampled> tokens;  // where log-probabilities were asked for
+    Completion completion;  // its answer without the calls
+    std::vector<ToolCall> calls;
+    std::vector<Sampled> tokens = {};  // where log-probabilities were asked for
   };
 
   virtual ~Voice() = default;
@@ -56,7 +60,8 @@ class Voice {
   virtual std::string heartbeat() const = 0;
   virtual std::string begin(int64_t prompt_tokens) = 0;
   virtual std::string piece(size_t choice, const Piece& piece) = 0;
-  virtual std::string ended(size_t choice, const Completion& completion) = 0;
+  virtual std::string call(size_t choice, size_t index, const ToolCall& call) = 0;
+  virtual std::string ended(size_t choice, const Said& said) = 0;
   virtual std::string finish(const std::vector<Said>& all) = 0;
   virtual std::string problem(const Problem& problem) = 0;  // in the middle of a stream
   virtual std::string whole(const std::vector<Said>& all) = 0;
@@ -81,6 +86,11 @@ struct App {
   bool strict_reasoning = false;  // R1's first API: reasoning_content in a request is an error
   std::atomic<int> at_once = 0;
 };
+
+// Calls `ready` on the strand once the model is loaded; refuses names nobody has, and models that
+// cannot be loaded.
+void with_model(App& app, const std::string& name, std::optional<double> keep_alive, Refuse words,
+                std::shared_ptr<Reply> reply, std::function<void(Lease)> ready);
 
 // Loads the model where it must, and answers.
 void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply);

@@ -36,9 +36,11 @@ Json error_json(const Problem& problem) {
           {"error", {{"type", error_type(problem.status)}, {"message", problem.message}}}};
 }
 
-Json stop_reason(const Completion& c) {
+Json stop_reason(const Voice::Said& said) {
+  const Completion& c = said.completion;
   if (c.reason == FinishReason::kLength) return "max_tokens";
   if (c.reason == FinishReason::kContext) return "model_context_window_exceeded";
+  if (!said.calls.empty()) return "tool_use";
   return c.stopped_by.empty() ? "end_turn" : "stop_sequence";
 }
 
@@ -77,16 +79,26 @@ class AnthropicVoice final : public Voice {
     }
     return text;
   }
-  std::string ended(size_t, const Completion&) override { return ""; }
+  std::string call(size_t, size_t, const ToolCall& call) override {
+    std::string text = close();
+    ++index_;
+    block_ = "tool_use";
+    text += event({{"type", "content_block_start"},
+                   {"index", index_},
+                   {"content_block", tool_use(call, Json::object())}});
+    text += delta({{"type", "input_json_delta"}, {"partial_json", dump(call.arguments)}});
+    return text + close();
+  }
+  std::string ended(size_t, const Said&) override { return ""; }
   std::string finish(const std::vector<Said>& all) override {
     const Completion& c = all[0].completion;
     std::string text;
     if (index_ < 0) text += open("text");
     text += close();
-    text +=
-        event({{"type", "message_delta"},
-               {"delta", {{"stop_reason", stop_reason(c)}, {"stop_sequence", stop_sequence(c)}}},
-               {"usage", usage(c)}});
+    text += event(
+        {{"type", "message_delta"},
+         {"delta", {{"stop_reason", stop_reason(all[0])}, {"stop_sequence", stop_sequence(c)}}},
+         {"usage", usage(c)}});
     return text + event({{"type", "message_stop"}});
   }
   std::string problem(const Problem& problem) override { return event(error_json(problem)); }
@@ -96,14 +108,20 @@ class AnthropicVoice final : public Voice {
     Json& content = json["content"];
     if (!c.thought.empty() && show_thought_)
       content.push_back({{"type", "thinking"}, {"thinking", c.thought}, {"signature", ""}});
-    content.push_back({{"type", "text"}, {"text", c.answer}});
-    json["stop_reason"] = stop_reason(c);
+    if (!c.answer.empty() || all[0].calls.empty())
+      content.push_back({{"type", "text"}, {"text", c.answer}});
+    for (const ToolCall& call : all[0].calls) content.push_back(tool_use(call, call.arguments));
+    json["stop_reason"] = stop_reason(all[0]);
     json["stop_sequence"] = stop_sequence(c);
     json["usage"] = usage(c);
     return dump(json);
   }
 
  private:
+  static Json tool_use(const ToolCall& call, Json input) {
+    return {
+        {"type", "tool_use"}, {"id", call.id}, {"name", call.name}, {"input", std::move(input)}};
+  }
   static Json usage(const Completion& c) {
     return {{"input_tokens", c.prompt_tokens - c.cached_tokens},
             {"cache_creation_input_tokens", 0},
@@ -138,6 +156,93 @@ class AnthropicVoice final : public Voice {
   std::string block_;
   int index_ = -1;
 };
+
+// Blocks as messages of the kind that templates take: what a user's tools said comes before what
+// the user says.
+std::optional<Json> plain_messages(Fields& f) {
+  const Json* list = f.list("messages");
+  if (!list) return std::nullopt;
+  Json all = Json::array();
+  for (size_t i = 0; i < list->size(); ++i) {
+    const Json& message = (*list)[i];
+    const bool blocks =
+        message.is_object() && message.contains("content") && message["content"].is_array();
+    if (!blocks) {
+      all.push_back(message);
+      continue;
+    }
+    Json rest = Json::array(), calls = Json::array();
+    for (const Json& block : message["content"]) {
+      const std::string type =
+          block.is_object() && block.contains("type") && block["type"].is_string()
+              ? block["type"].get<std::string>()
+              : "";
+      if (type != "tool_use" && type != "tool_result") {
+        rest.push_back(block);
+        continue;
+      }
+      const bool call = type == "tool_use";
+      const auto named = block.find(call ? "name" : "tool_use_id");
+      if (named == block.end() || !named->is_string()) {
+        f.refuse("messages", fmt::format("messages[{}]: {} without its {}", i, type,
+                                         call ? "name" : "tool_use_id"));
+        return std::nullopt;
+      }
+      if (call) {
+        calls.push_back(
+            {{"id", block.value("id", Json())},
+             {"type", "function"},
+             {"function",
+              {{"name", *named}, {"arguments", block.value("input", Json::object())}}}});
+      } else {
+        all.push_back({{"role", "tool"},
+                       {"tool_call_id", *named},
+                       {"content", block.value("content", Json(""))}});
+      }
+    }
+    if (rest.empty() && calls.empty()) continue;
+    Json plain = {{"role", message.value("role", Json())}, {"content", std::move(rest)}};
+    if (!calls.empty()) plain["tool_calls"] = std::move(calls);
+    all.push_back(std::move(plain));
+  }
+  return all;
+}
+
+// In OpenAI's words.
+void read_anthropic_tools(Fields& f, Tools& tools) {
+  const Json* list = f.list("tools");
+  Json plain = Json::array();
+  for (const Json& tool : list ? *list : Json::array()) {
+    if (!tool.is_object() || !tool.contains("input_schema")) {
+      f.refuse("tools",
+               "tools: each is wanted with a name and an input_schema; the server has none "
+               "of its own");
+      return;
+    }
+    Json function = {{"name", tool.value("name", Json())},
+                     {"description", tool.value("description", Json())},
+                     {"parameters", tool["input_schema"]}};
+    plain.push_back({{"type", "function"}, {"function", std::move(function)}});
+  }
+  const Json wrapped = {{"tools", std::move(plain)}};
+  Fields inner(wrapped);
+  read_tools(inner, tools);
+  f.take(inner);
+  if (const Json* choice = f.object("tool_choice")) {
+    Fields one(*choice, "tool_choice.");
+    const auto type = one.choice("type", {"auto", "any", "tool", "none"});
+    const auto name = one.text("name").value_or("");
+    if (type == "none") tools.wish = Tools::Wish::kNone;
+    if (type == "any" || type == "tool") tools.wish = Tools::Wish::kMust;
+    if (type == "tool") tools.named = name;
+    if (type == "tool" && !tools.has(name))
+      one.refuse("name", "tool_choice.name: the name of one of the tools is wanted");
+    if (type == "any" && tools.list.empty())
+      one.refuse("type", "tool_choice.type: \"any\" only with tools");
+    one.ignore({"disable_parallel_tool_use"});
+    f.take(one);
+  }
+}
 
 }  // namespace
 
@@ -182,10 +287,16 @@ std::variant<Ask, Problem> read_anthropic(const Json& body, bool count_only) {
     inner.ignore({"display"});
     f.take(inner);
   }
-  if (const Json* tools = f.list("tools"); tools && !tools->empty())
-    f.refuse("tools", "tools: calls of tools are not offered here; leave it out");
-  f.ignore(
-      {"metadata", "service_tier", "container", "tool_choice", "cache_control", "output_config"});
+  read_anthropic_tools(f, ask.tools);
+  f.ignore({"metadata", "service_tier", "container", "cache_control"});
+  if (const Json* config = f.object("output_config")) {
+    Fields inner(*config, "output_config.");
+    if (const Json* format = inner.object("format"))
+      read_format(inner, "output_config.format", *format, ask);
+    const auto effort = inner.choice("effort", {"low", "medium", "high", "xhigh", "max"});
+    if (effort) set_effort(*effort, ask);
+    f.take(inner);
+  }
 
   Json system = Json::array();
   if (const Json* given = f.find("system"); given && *given != "") {
@@ -194,16 +305,25 @@ std::variant<Ask, Problem> read_anthropic(const Json& body, bool count_only) {
     if (auto read = read_messages(inner, false)) system = std::move(read->messages);
     if (inner.problem()) f.refuse("system", "system: a text or a list of text blocks is wanted");
   }
-  if (auto read = read_messages(f, false)) {
+  for (const Json& message : f.list("messages") ? *f.list("messages") : Json::array())
+    if (message.is_object() && message.contains("role") && message["role"] != "user" &&
+        message["role"] != "assistant")
+      f.refuse("messages", "messages: roles are \"user\" and \"assistant\"");
+  const Json wrapped = {{"messages", plain_messages(f).value_or(Json::array())}};
+  Fields plain(wrapped);
+  auto read = f.problem() ? std::nullopt : read_messages(plain, false);
+  f.take(plain);
+  if (read) {
     ask.messages = std::move(system);
-    for (Json& message : read->messages) {
-      if (message["role"] != "user" && message["role"] != "assistant")
-        f.refuse("messages", "messages: roles are \"user\" and \"assistant\"");
-      ask.messages.push_back(std::move(message));
-    }
-    if (ask.messages.size() > 1 && ask.messages.back()["role"] == "assistant") {  // prefilled
+    for (Json& message : read->messages) ask.messages.push_back(std::move(message));
+    if (ask.messages.size() > 1 && ask.messages.back()["role"] == "assistant" &&
+        !ask.messages.back().contains("tool_calls")) {  // prefilled
       ask.begun = Begun{.thought = "", .answer = ask.messages.back()["content"].get<std::string>()};
       ask.messages.erase(ask.messages.size() - 1);
+      if (ask.params.grammar || ask.tools.wish == Tools::Wish::kMust)
+        f.refuse("messages",
+                 "messages: an assistant's message at the end leaves no room for "
+                 "output_config.format and tool_choice");
     }
   }
   if (const auto name = f.unknown(); name && !f.problem())
@@ -238,9 +358,10 @@ void anthropic_count(App& app, const HttpRequest& request, std::shared_ptr<Reply
   if (!item)
     return refuse(*reply, {.status = 404, .message = "model: " + ask->model}, anthropic_refusal);
   app.shelf.open(*item, {}, [ask, reply](Result<Lease> model) {
-    auto prompt =
-        model ? (*model)->prompt(ask->messages, ask->think, ask->begun ? &*ask->begun : nullptr)
-              : Result<Prompt>(error("the model cannot be loaded now"));
+    auto prompt = model ? (*model)->prompt(ask->messages, ask->think,
+                                           ask->tools.offered() ? &ask->tools.list : nullptr,
+                                           ask->begun ? &*ask->begun : nullptr)
+                        : Result<Prompt>(error("the model cannot be loaded now"));
     reply->post([reply, prompt = std::make_shared<Result<Prompt>>(std::move(prompt))] {
       if (!*prompt) return refuse(*reply, {.message = prompt->error().message}, anthropic_refusal);
       reply->send(200, "application/json", dump({{"input_tokens", (*prompt)->ids.size()}}));

@@ -20,8 +20,24 @@ struct ReadMessages {
 };
 std::optional<ReadMessages> read_messages(Fields& fields, bool strict);
 
+// What the answer is to be: OpenAI's response_format, Responses' and Anthropic's format, Ollama's
+// (a schema itself, or "json"); `where` names it in messages. Fills the ask's grammar and schema.
+void read_format(Fields& fields, const std::string& where, const nlohmann::ordered_json& format,
+                 Ask& ask);
+// {"type": "grammar", "grammar": GBNF} or {"type": "regex", "regex": PATTERN}, or a JSON schema.
+void read_schema(Fields& fields, const std::string& where, const nlohmann::ordered_json& schema,
+                 Ask& ask);
+
+// How long an effort lets a model think: in tokens, none of them being no thought at all; "high"
+// and above are as long as the model likes.
+void set_effort(const std::string& effort, Ask& ask);
+
 // stop: a string, or at most `most` of them.
 std::vector<std::string> read_stop(Fields& fields, const char* name, size_t most);
+// A text, ids, or a list of these, at most `most`, into `texts`.
+void read_texts(Fields& fields, const char* name, size_t most, std::vector<Text>& texts);
+// Ollama's keep_alive: seconds or a duration such as "5m"; below 0: for ever.
+void read_keep_alive(Fields& fields, std::optional<double>& keep_alive);
 // logit_bias: {"id": bias}, bias from -100 to 100.
 std::vector<std::pair<int32_t, float>> read_logit_bias(Fields& fields);
 
@@ -44,6 +60,29 @@ void openai_models(App&, const HttpRequest&, std::shared_ptr<Reply>);
 void openai_model(App&, const HttpRequest&, std::shared_ptr<Reply>);
 void deepseek_chat(App&, const HttpRequest&, std::shared_ptr<Reply>);
 void deepseek_completion(App&, const HttpRequest&, std::shared_ptr<Reply>);
+
+// OpenAI's Responses, of which none is kept.
+struct ResponsesAsk {
+  Ask ask;
+  nlohmann::ordered_json echo;  // fields of the request that its response repeats
+};
+std::variant<ResponsesAsk, Problem> read_responses(const nlohmann::ordered_json& body);
+void openai_responses(App&, const HttpRequest&, std::shared_ptr<Reply>);
+
+// Embeddings, OpenAI's and Ollama's.
+struct EmbedAsk {
+  std::string model;
+  std::optional<double> keep_alive;
+  std::vector<Text> texts;
+  std::optional<int64_t> dimensions;
+  bool base64 = false, truncate = false;
+  enum class Words { kOpenAi, kOllama, kOllamaFirst } words = Words::kOpenAi;
+};
+std::variant<EmbedAsk, Problem> read_embeddings(const nlohmann::ordered_json& body,
+                                                EmbedAsk::Words words);
+void openai_embeddings(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void ollama_embed(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void ollama_embeddings(App&, const HttpRequest&, std::shared_ptr<Reply>);
 
 // Ollama.
 struct OllamaAsk {

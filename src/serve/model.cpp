@@ -10,7 +10,10 @@ class EngineModel final : public ServedModel {
   explicit EngineModel(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
 
   bool reasoning() const override { return engine_->reasoning(); }
-  bool chats() const override { return engine_->chat_template() != nullptr; }
+  std::string_view chat_template() const override {
+    return engine_->chat_template() ? std::string_view(engine_->chat_template()->source()) : "";
+  }
+  bool takes_tools() const override { return engine_->takes_tools(); }
   int64_t context() const override { return engine_->context(); }
   int32_t vocab() const override { return engine_->tokenizer()->size(); }
   SamplingParams defaults() const override { return engine_->recommended_sampling(); }
@@ -19,14 +22,18 @@ class EngineModel final : public ServedModel {
   }
   Engine::Load load() const override { return engine_->load(); }
   Result<Prompt> prompt(const nlohmann::ordered_json& messages, Think think,
-                        const Begun* begun) const override {
-    return engine_->prompt(messages, think, nullptr, begun);
+                        const nlohmann::ordered_json* tools, const Begun* begun) const override {
+    return engine_->prompt(messages, think, tools, begun);
   }
   Result<Prompt> prompt(std::string_view text) const override { return engine_->prompt(text); }
   Result<uint64_t> submit(Prompt prompt, const GenerateParams& params,
                           std::shared_ptr<Listener> listener) override {
     return engine_->submit(std::move(prompt), params, std::move(listener));
   }
+  Result<uint64_t> embed(Prompt prompt, std::function<void(Result<Embedding>)> tell) override {
+    return engine_->embed(std::move(prompt), std::move(tell));
+  }
+  int64_t embedding_dim() const override { return engine_->embedding_dim(); }
   void cancel(uint64_t number) override { engine_->cancel(number); }
 
  private:

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "infer/embedding.h"
 #include "infer/engine.h"
 
 namespace r1 {
@@ -12,17 +13,22 @@ class ServedModel {
  public:
   virtual ~ServedModel() = default;
   virtual bool reasoning() const = 0;
-  virtual bool chats() const = 0;
+  virtual std::string_view chat_template() const = 0;  // "": it has none
+  virtual bool takes_tools() const = 0;                // its template has a place for them
   virtual int64_t context() const = 0;
   virtual int32_t vocab() const = 0;  // ids
   virtual SamplingParams defaults() const = 0;
   virtual std::string bytes(int32_t id) const = 0;  // of one token
   virtual Engine::Load load() const = 0;
+  // tools: null, or a list of them; begun: null, or what the answer begins with.
   virtual Result<Prompt> prompt(const nlohmann::ordered_json& messages, Think think,
-                                const Begun* begun) const = 0;
+                                const nlohmann::ordered_json* tools, const Begun* begun) const = 0;
   virtual Result<Prompt> prompt(std::string_view text) const = 0;
   virtual Result<uint64_t> submit(Prompt prompt, const GenerateParams& params,
                                   std::shared_ptr<Listener> listener) = 0;
+  // The vector of a text, told from the engine's worker.
+  virtual Result<uint64_t> embed(Prompt prompt, std::function<void(Result<Embedding>)> tell) = 0;
+  virtual int64_t embedding_dim() const = 0;
   virtual void cancel(uint64_t number) = 0;
 };
 

@@ -1,7 +1,5 @@
 // Ollama's native API (port 11434): JSON lines, durations in nanoseconds.
 #include <chrono>
-#include <cmath>
-#include <cstdlib>
 
 #include "format/summary.h"
 #include "format/weight_file.h"
@@ -14,37 +12,6 @@ using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kVersion = "0.12.0";  // the API this speaks; clients ask for it
-
-// Seconds, or Go's durations: "5m", "1h30m", "1500ms", "-1"; below 0: for ever.
-std::optional<double> parse_keep_alive(const Json& value) {
-  if (value.is_number()) return value.get<double>();
-  if (!value.is_string()) return std::nullopt;
-  std::string_view text = value.get_ref<const std::string&>();
-  const bool negative = text.starts_with('-');
-  if (negative) text.remove_prefix(1);
-  double seconds = 0;
-  bool any = false;
-  while (!text.empty()) {
-    const std::string rest(text.substr(0, 40));
-    char* end = nullptr;
-    if (!std::isdigit(static_cast<unsigned char>(rest[0])) && rest[0] != '.') return std::nullopt;
-    const double n = std::strtod(rest.c_str(), &end);
-    text.remove_prefix(static_cast<size_t>(end - rest.c_str()));
-    double unit = -1;
-    for (const auto& [name, worth] :
-         {std::pair{"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9}, {"h", 3600.}, {"m", 60.}, {"s", 1.}}) {
-      if (!text.starts_with(name)) continue;
-      text.remove_prefix(std::string_view(name).size());
-      unit = worth;
-      break;
-    }
-    if (unit < 0 && (any || !text.empty())) return std::nullopt;
-    seconds += n * (unit < 0 ? 1 : unit);
-    any = true;
-  }
-  if (!any || !std::isfinite(seconds)) return std::nullopt;
-  return negative ? -seconds : seconds;
-}
 
 void read_options(Fields& f, Ask& ask) {
   const Json* given = f.object("options");
@@ -76,8 +43,7 @@ void read_think(Fields& f, OllamaAsk& o) {
   }
   const auto level = f.choice("think", {"low", "medium", "high", "max"});
   o.ask.think = Think::kOn;
-  if (level == "low") o.ask.params.think_budget = 1024;
-  if (level == "medium") o.ask.params.think_budget = 4096;
+  if (level) set_effort(*level, o.ask);
 }
 
 class OllamaVoice final : public Voice {
@@ -100,7 +66,13 @@ class OllamaVoice final : public Voice {
     if (logprobs_) line["logprobs"] = logprobs(piece.tokens);
     return dump(line) + "\n";
   }
-  std::string ended(size_t, const Completion&) override { return ""; }
+  std::string call(size_t, size_t, const ToolCall& call) override {
+    Json line = said("", "");
+    if (chat_) line["message"]["tool_calls"] = Json::array({call_json(call)});
+    line["done"] = false;
+    return dump(line) + "\n";
+  }
+  std::string ended(size_t, const Said&) override { return ""; }
   std::string finish(const std::vector<Said>& all) override {
     return dump(with_end(said("", ""), all[0].completion)) + "\n";
   }
@@ -110,11 +82,16 @@ class OllamaVoice final : public Voice {
   std::string whole(const std::vector<Said>& all) override {
     Json json =
         with_end(said(all[0].completion.thought, all[0].completion.answer), all[0].completion);
+    for (const ToolCall& call : all[0].calls)
+      if (chat_) json["message"]["tool_calls"].push_back(call_json(call));
     if (logprobs_) json["logprobs"] = logprobs(all[0].tokens);
     return dump(json);
   }
 
  private:
+  static Json call_json(const ToolCall& call) {
+    return {{"id", call.id}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
+  }
   Json said(const std::string& thought, const std::string& answer) const {
     Json json = {{"model", name_}, {"created_at", rfc3339(unix_seconds())}};
     const bool shown = !thought.empty() && !hide_thought_;
@@ -214,6 +191,9 @@ Details details(const ShelfItem& item) {
             {"quantization_level", s->quantization}};
   d.capabilities.push_back("completion");
   if (s->thinking) d.capabilities.push_back("thinking");
+  if (s->chat_template && s->chat_template->find("tools") != std::string::npos &&
+      ToolFormat::of(*s->chat_template))
+    d.capabilities.push_back("tools");
   d.chat_template = s->chat_template;
   d.licence = s->licence;
   return d;
@@ -251,20 +231,25 @@ std::variant<OllamaAsk, Problem> read_ollama(const Json& body, bool chat) {
   ask.model = f.text("model").value_or("");
   if (ask.model.empty()) f.refuse("model", "model is required");
   ask.stream = f.boolean("stream").value_or(true);
-  if (const Json* keep = f.find("keep_alive")) {
-    ask.keep_alive = parse_keep_alive(*keep);
-    if (!ask.keep_alive)
-      f.refuse("keep_alive", "keep_alive: seconds or a duration such as \"5m\" is wanted");
-  }
+  read_keep_alive(f, ask.keep_alive);
   read_options(f, ask);
   read_think(f, o);
   o.logprobs = f.boolean("logprobs").value_or(false);
   const auto top = f.integer("top_logprobs", 0, 20);
   if (o.logprobs) ask.params.top_logprobs = static_cast<int>(top.value_or(0));
-  if (const Json* format = f.find("format"); format && *format != "")
-    f.refuse("format", "format: only text is offered here");
-  if (const Json* tools = f.list("tools"); tools && !tools->empty())
-    f.refuse("tools", fmt::format("'{}' does not support tools", ask.model));
+  if (const Json* format = f.find("format"); format && *format != "") {
+    const bool grammar = format->is_object() && format->contains("type") &&
+                         ((*format)["type"] == "grammar" || (*format)["type"] == "regex");
+    if (grammar)
+      read_format(f, "format", *format, ask);
+    else if (*format == "json")
+      read_schema(f, "format", {{"type", "object"}}, ask);
+    else if (format->is_object())
+      read_schema(f, "format", *format, ask);
+    else
+      f.refuse("format", "format: \"json\", a JSON schema, or a grammar is wanted");
+  }
+  if (chat) read_tools(f, ask.tools);
 
   if (chat) {
     const Json* messages = f.list("messages");
@@ -273,6 +258,8 @@ std::variant<OllamaAsk, Problem> read_ollama(const Json& body, bool chat) {
       if (auto read = read_messages(f, false)) {
         ask.messages = std::move(read->messages);
         ask.begun = std::move(read->begun);
+        if (ask.begun && ask.params.grammar)
+          f.refuse("format", "format: a prefix leaves no room for it");
       }
     }
   } else {
@@ -288,7 +275,7 @@ std::variant<OllamaAsk, Problem> read_ollama(const Json& body, bool chat) {
     o.load_only = prompt.empty() && system.empty();
     if (raw) {
       ask.texts.emplace_back(prompt);
-      ask.params.split_thought = false;
+      ask.params.split_thought = false;  // from the first token on, a grammar too
     } else {
       ask.messages = Json::array();
       if (!system.empty()) ask.messages.push_back({{"role", "system"}, {"content", system}});

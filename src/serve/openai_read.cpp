@@ -9,9 +9,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int64_t kMostTokens = int64_t{1} << 31;
-// What an effort is worth in tokens of thought; "high" is as long as the model likes.
-constexpr std::pair<const char*, int64_t> kEfforts[] = {{"low", 1024}, {"medium", 4096}};
-
 void refuse_unless_empty(Fields& fields, const char* name, std::string_view what) {
   const Json* value = fields.find(name);
   if (value && !(value->is_array() && value->empty()))
@@ -54,11 +51,8 @@ void read_sampling(Fields& f, OpenAiAsk& o) {
 
 void read_thinking(Fields& f, Ask& ask) {
   if (const auto effort = f.choice("reasoning_effort",
-                                   {"none", "minimal", "low", "medium", "high", "xhigh", "max"})) {
-    if (*effort == "none" || *effort == "minimal") ask.think = Think::kOff;
-    for (const auto& [name, budget] : kEfforts)
-      if (*effort == name) ask.params.think_budget = budget;
-  }
+                                   {"none", "minimal", "low", "medium", "high", "xhigh", "max"}))
+    set_effort(*effort, ask);
   if (const Json* thinking = f.object("thinking")) {
     Fields inner(*thinking, "thinking.");
     const auto type = inner.choice("type", {"enabled", "disabled", "auto"});
@@ -111,20 +105,12 @@ std::variant<OpenAiAsk, Problem> read_openai_chat(const Json& body, bool deepsee
     ask.sampling.seed = seed;
   }
 
-  const auto none = f.find("tool_choice");
-  if (none && *none == "none")
-    f.ignore({"tools", "functions", "function_call"});
-  else
-    for (const char* name : {"tools", "functions", "function_call"})
-      refuse_unless_empty(f, name, "calls of tools are not offered here; leave it out");
-  if (const Json* format = f.object("response_format")) {
-    Fields inner(*format, "response_format.");
-    if (const auto type = inner.text("type"); type && *type != "text")
-      inner.refuse("type",
-                   "response_format.type is " + dump(*type) + ": only \"text\" is offered here",
-                   400, "unsupported_parameter");
-    f.take(inner);
-  }
+  for (const char* name : {"functions", "function_call"})
+    refuse_unless_empty(f, name, "OpenAI's first form is not taken; use tools and tool_choice");
+  read_tools(f, ask.tools);
+  read_tool_choice(f, ask.tools);
+  if (const Json* format = f.object("response_format"))
+    read_format(f, "response_format", *format, ask);
   for (const char* name : {"modalities", "audio", "web_search_options"})
     if (const Json* value = f.find(name); value && *value != Json::array({"text"}))
       f.refuse(name, fmt::format("{}: text is all that is offered here", name), 400,
@@ -133,6 +119,8 @@ std::variant<OpenAiAsk, Problem> read_openai_chat(const Json& body, bool deepsee
   if (auto read = read_messages(f, strict)) {
     ask.messages = std::move(read->messages);
     ask.begun = std::move(read->begun);
+    if (ask.begun && (ask.params.grammar || ask.tools.wish == Tools::Wish::kMust))
+      f.refuse("messages", "messages: a prefix leaves no room for response_format and tool_choice");
     if (ask.begun && ask.begun->thought.empty() && !ask.begun->answer.empty() &&
         ask.think == Think::kOn)
       f.refuse("thinking", "thinking: a prefix without reasoning_content begins the answer");
@@ -161,30 +149,7 @@ std::variant<OpenAiAsk, Problem> read_openai_completion(const Json& body, bool d
   if (const auto suffix = f.text("suffix"); suffix && !suffix->empty())
     f.refuse("suffix", "suffix: filling in is not offered here", 400, "unsupported_parameter");
 
-  const Json* prompt = f.find("prompt");
-  const auto ids = [](const Json& list) -> std::optional<Text> {
-    std::vector<int32_t> all;
-    for (const Json& id : list) {
-      if (!id.is_number_unsigned() || id.get<uint64_t>() > INT32_MAX) return std::nullopt;
-      all.push_back(id.get<int32_t>());
-    }
-    return all;
-  };
-  const auto add = [&](const Json& one) {
-    std::optional<Text> text;
-    if (one.is_string()) text = one.get<std::string>();
-    if (one.is_array() && !one.empty()) text = ids(one);
-    if (text)
-      ask.texts.push_back(*std::move(text));
-    else
-      f.refuse("prompt", "prompt: a text, a list of token ids, or a list of these is wanted");
-  };
-  if (prompt && prompt->is_array() && !prompt->empty() && !(*prompt)[0].is_number()) {
-    if (prompt->size() > 128) f.refuse("prompt", "prompt: at most 128 are taken at once");
-    for (const Json& one : *prompt) add(one);
-  } else {
-    add(prompt ? *prompt : Json());
-  }
+  read_texts(f, "prompt", 128, ask.texts);
   check_unknown(f, deepseek);
   if (f.problem()) return *f.problem();
   return o;

@@ -9,8 +9,17 @@ using Json = nlohmann::ordered_json;
 
 std::string event(const Json& json) { return "data: " + dump(json) + "\n\n"; }
 
-Json finish_reason(FinishReason reason) {
-  return reason == FinishReason::kLength || reason == FinishReason::kContext ? "length" : "stop";
+Json finish_reason(const Voice::Said& said) {
+  const FinishReason reason = said.completion.reason;
+  if (reason == FinishReason::kLength || reason == FinishReason::kContext) return "length";
+  return said.calls.empty() ? "stop" : "tool_calls";
+}
+
+Json call_json(const ToolCall& call, bool with_arguments) {
+  return {{"id", call.id},
+          {"type", "function"},
+          {"function",
+           {{"name", call.name}, {"arguments", with_arguments ? dump(call.arguments) : ""}}}};
 }
 
 Json error_json(const Problem& problem, std::string_view type) {
@@ -135,8 +144,17 @@ class ChatVoice final : public OpenAiVoice {
     if (logprobs_) said["logprobs"] = logprobs(piece.tokens);
     return chunk(std::move(said));
   }
-  std::string ended(size_t i, const Completion& c) override {
-    return last_chunk(choice(i, Json::object(), finish_reason(c.reason)), n_);
+  std::string call(size_t i, size_t index, const ToolCall& call) override {
+    Json head = {{"index", index}};
+    head.update(call_json(call, false));
+    const Json rest = {{"index", index}, {"function", {{"arguments", dump(call.arguments)}}}};
+    std::string text;
+    for (const Json& delta : {head, rest})
+      text += chunk(choice(i, {{"tool_calls", Json::array({delta})}}, nullptr));
+    return text;
+  }
+  std::string ended(size_t i, const Said& said) override {
+    return last_chunk(choice(i, Json::object(), finish_reason(said)), n_);
   }
   std::string whole(const std::vector<Said>& all) override {
     Json json = head_;
@@ -145,10 +163,15 @@ class ChatVoice final : public OpenAiVoice {
       const Completion& c = all[i].completion;
       Json message = {{"role", "assistant"}, {"content", c.answer}, {"refusal", nullptr}};
       if (!c.thought.empty()) message["reasoning_content"] = c.thought;
+      if (!all[i].calls.empty()) {
+        if (c.answer.empty()) message["content"] = nullptr;
+        Json& calls = message["tool_calls"] = Json::array();
+        for (const ToolCall& one : all[i].calls) calls.push_back(call_json(one, true));
+      }
       choices.push_back({{"index", i},
                          {"message", std::move(message)},
                          {"logprobs", logprobs_ ? logprobs(all[i].tokens) : Json()},
-                         {"finish_reason", finish_reason(c.reason)}});
+                         {"finish_reason", finish_reason(all[i])}});
     }
     json["usage"] = usage_json(all, n_);
     return dump(json);
@@ -191,16 +214,17 @@ class CompletionVoice final : public OpenAiVoice {
   std::string piece(size_t i, const Piece& piece) override {
     return chunk(choice(i, piece.thought + piece.answer, piece.tokens, nullptr));
   }
-  std::string ended(size_t i, const Completion& c) override {
-    return last_chunk(choice(i, "", {}, finish_reason(c.reason)), offsets_.size());
+  std::string call(size_t, size_t, const ToolCall&) override { return ""; }
+  std::string ended(size_t i, const Said& said) override {
+    return last_chunk(choice(i, "", {}, finish_reason(said)), offsets_.size());
   }
   std::string whole(const std::vector<Said>& all) override {
     Json json = head_;
     Json& choices = json["choices"] = Json::array();
     for (size_t i = 0; i < all.size(); ++i) {
       const Completion& c = all[i].completion;
-      choices.push_back(choice(i, echoes_[i / n_] + c.thought + c.answer, all[i].tokens,
-                               finish_reason(c.reason)));
+      choices.push_back(
+          choice(i, echoes_[i / n_] + c.thought + c.answer, all[i].tokens, finish_reason(all[i])));
     }
     json["usage"] = usage_json(all, n_);
     return dump(json);

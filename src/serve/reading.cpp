@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 
 #include "serve/dialects.h"
 
@@ -43,7 +44,80 @@ std::optional<std::string> read_content(Fields& fields, const Json* content,
   return text;
 }
 
+// Seconds, or Go's durations: "5m", "1h30m", "1500ms", "-1"; below 0: for ever.
+std::optional<double> parse_keep_alive(const Json& value) {
+  if (value.is_number()) return value.get<double>();
+  if (!value.is_string()) return std::nullopt;
+  std::string_view text = value.get_ref<const std::string&>();
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  double seconds = 0;
+  bool any = false;
+  while (!text.empty()) {
+    const std::string rest(text.substr(0, 40));
+    char* end = nullptr;
+    if (!std::isdigit(static_cast<unsigned char>(rest[0])) && rest[0] != '.') return std::nullopt;
+    const double n = std::strtod(rest.c_str(), &end);
+    text.remove_prefix(static_cast<size_t>(end - rest.c_str()));
+    double unit = -1;
+    for (const auto& [name, worth] :
+         {std::pair{"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9}, {"h", 3600.}, {"m", 60.}, {"s", 1.}}) {
+      if (!text.starts_with(name)) continue;
+      text.remove_prefix(std::string_view(name).size());
+      unit = worth;
+      break;
+    }
+    if (unit < 0 && (any || !text.empty())) return std::nullopt;
+    seconds += n * (unit < 0 ? 1 : unit);
+    any = true;
+  }
+  if (!any || !std::isfinite(seconds)) return std::nullopt;
+  return negative ? -seconds : seconds;
+}
+
+void set_grammar(Fields& fields, const std::string& where, const Json& spec, Ask& ask) {
+  auto grammar = make_grammar(spec);
+  if (grammar)
+    ask.params.grammar = *std::move(grammar);
+  else
+    fields.refuse(where, grammar.error().message);
+}
+
 }  // namespace
+
+void read_schema(Fields& fields, const std::string& where, const Json& schema, Ask& ask) {
+  set_grammar(fields, where, {{"json_schema", schema}}, ask);
+  ask.schema = schema;
+}
+
+void read_format(Fields& fields, const std::string& where, const Json& format, Ask& ask) {
+  Fields inner(format, where + ".");
+  const auto type =
+      inner.choice("type", {"text", "json_object", "json_schema", "grammar", "regex"});
+  if (!type && !inner.problem()) inner.refuse("type", where + ".type is missing");
+  if (type == "json_object") read_schema(inner, "type", {{"type", "object"}}, ask);
+  if (type == "json_schema") {
+    // Chat completions have it within an object of its own, Responses beside the type.
+    const Json* wrapped = inner.object("json_schema");
+    Fields named(wrapped ? *wrapped : format, wrapped ? where + ".json_schema." : where + ".");
+    named.ignore({"type", "name", "description", "strict", "json_schema"});
+    const Json* schema = named.object("schema");
+    if (!schema)
+      named.refuse("schema", fmt::format("{}: a JSON schema is wanted", where));
+    else
+      read_schema(named, "schema", *schema, ask);
+    if (const auto name = named.unknown()) named.refuse("schema", *name + " is not understood");
+    inner.take(named);
+    inner.ignore({"name", "description", "strict", "schema"});
+  }
+  for (const auto& [kind, spec] : {std::pair{"grammar", "gbnf"}, {"regex", "regex"}}) {
+    const auto text = type == kind ? inner.text(kind) : std::nullopt;
+    if (type == kind && !text && !inner.problem())
+      inner.refuse(kind, fmt::format("{}.{}: a text is wanted", where, kind));
+    if (text) set_grammar(inner, kind, {{spec, *text}}, ask);
+  }
+  fields.take(inner);
+}
 
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -72,7 +146,7 @@ std::optional<ReadMessages> read_messages(Fields& fields, bool strict) {
     const auto thought = message.find("reasoning_content") ? message.text("reasoning_content")
                                                            : message.text("reasoning");
     const bool continued = message.boolean("prefix").value_or(false);
-    const Json* calls = message.list("tool_calls");
+    auto calls = read_tool_calls(message);
     const Json* images = message.list("images");
     if (!role) message.refuse("role", where + ".role is missing");
     if (images && !images->empty())
@@ -92,7 +166,7 @@ std::optional<ReadMessages> read_messages(Fields& fields, bool strict) {
     }
     Json plain = {{"role", *role == "developer" ? "system" : *role},
                   {"content", *std::move(content)}};
-    if (calls && !calls->empty()) plain["tool_calls"] = *calls;
+    if (calls) plain["tool_calls"] = *std::move(calls);
     for (const char* name : {"name", "tool_call_id", "tool_name"})
       if (const auto text = message.text(name)) plain[name] = *text;
     read.messages.push_back(std::move(plain));
@@ -102,6 +176,50 @@ std::optional<ReadMessages> read_messages(Fields& fields, bool strict) {
     return std::nullopt;
   }
   return read;
+}
+
+void read_keep_alive(Fields& fields, std::optional<double>& keep_alive) {
+  const Json* given = fields.find("keep_alive");
+  if (!given) return;
+  keep_alive = parse_keep_alive(*given);
+  if (!keep_alive)
+    fields.refuse("keep_alive", "keep_alive: seconds or a duration such as \"5m\" is wanted");
+}
+
+void set_effort(const std::string& effort, Ask& ask) {
+  if (effort == "none" || effort == "minimal") ask.think = Think::kOff;
+  if (ask.params.think_budget >= 0) return;  // said in tokens
+  if (effort == "low") ask.params.think_budget = 1024;
+  if (effort == "medium") ask.params.think_budget = 4096;
+}
+
+void read_texts(Fields& f, const char* name, size_t most, std::vector<Text>& texts) {
+  const Json* given = f.find(name);
+  const auto ids = [](const Json& list) -> std::optional<Text> {
+    std::vector<int32_t> all;
+    for (const Json& id : list) {
+      if (!id.is_number_unsigned() || id.get<uint64_t>() > INT32_MAX) return std::nullopt;
+      all.push_back(id.get<int32_t>());
+    }
+    return all;
+  };
+  const auto add = [&](const Json& one) {
+    std::optional<Text> text;
+    if (one.is_string()) text = one.get<std::string>();
+    if (one.is_array() && !one.empty()) text = ids(one);
+    if (text)
+      texts.push_back(*std::move(text));
+    else
+      f.refuse(name,
+               fmt::format("{}: a text, a list of token ids, or a list of these is wanted", name));
+  };
+  if (given && given->is_array() && !given->empty() && !(*given)[0].is_number()) {
+    if (given->size() > most)
+      return f.refuse(name, fmt::format("{}: at most {} are taken at once", name, most));
+    for (const Json& one : *given) add(one);
+  } else {
+    add(given ? *given : Json());
+  }
 }
 
 std::vector<std::string> read_stop(Fields& fields, const char* name, size_t most) {

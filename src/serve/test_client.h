@@ -138,8 +138,10 @@ class FakeModel final : public ServedModel {
     nlohmann::ordered_json messages;
     Think think = Think::kAuto;
     std::optional<Begun> begun;
+    nlohmann::ordered_json tools;
     GenerateParams params;
     std::string text;
+    std::string chat_template;  // set before it is asked
     std::atomic<int> cancelled = 0, submitted = 0;
   };
   explicit FakeModel(std::shared_ptr<Script> script) : script_(std::move(script)) {}
@@ -148,16 +150,18 @@ class FakeModel final : public ServedModel {
   }
 
   bool reasoning() const override { return true; }
-  bool chats() const override { return true; }
+  std::string_view chat_template() const override { return script_->chat_template; }
+  bool takes_tools() const override { return !script_->chat_template.empty(); }
   int64_t context() const override { return 1000; }
   int32_t vocab() const override { return 256; }
   SamplingParams defaults() const override { return {}; }
   std::string bytes(int32_t id) const override { return std::string(1, static_cast<char>(id)); }
   Engine::Load load() const override { return {.running = 1, .pages_used = 1, .pages = 4}; }
   Result<Prompt> prompt(const nlohmann::ordered_json& messages, Think think,
-                        const Begun* begun) const override {
+                        const nlohmann::ordered_json* tools, const Begun* begun) const override {
     const std::lock_guard lock(script_->mutex);
     script_->messages = messages;
+    script_->tools = tools ? *tools : nullptr;
     script_->think = think;
     script_->begun = begun ? std::optional(*begun) : std::nullopt;
     std::string said;
@@ -189,6 +193,12 @@ class FakeModel final : public ServedModel {
       listener->end(error("{}", script_->failure));
     return number;
   }
+  Result<uint64_t> embed(Prompt prompt, std::function<void(Result<Embedding>)> tell) override {
+    const auto n = std::ssize(prompt.ids);
+    tell(Embedding{.values = {0.6f, 0, 0.8f}, .tokens = n, .seconds = 0.5});
+    return 1;
+  }
+  int64_t embedding_dim() const override { return 3; }
   void cancel(uint64_t number) override {
     std::shared_ptr<Listener> listener;
     {

@@ -1,5 +1,8 @@
 // r1 serve as a process: its signals, its refusals, and the clients people have, where they are
-// installed (R1_CLIENTS names the Python that has them; default: python3).
+// installed: R1_CLIENTS names the Python that has them (default: python3), R1_CLIENTS_JS the folder
+// with node_modules.
+#include <fmt/format.h>
+
 #include <fstream>
 #include <sstream>
 
@@ -86,19 +89,28 @@ TEST(Serve, KeysAreMadeListedAndRevoked) {
   EXPECT_EQ(run_r1({"key", "revoke", "me", "--keys", file}).code, 1);
 }
 
-TEST(Serve, TheClientsPeopleHave) {
+// Runs a script of clients against a server; skips by name where some are absent.
+void run_clients(const std::string& program, const char* script) {
   const Serving serving;
   const TemporaryFolder folder;
   const std::string log = folder / "log";
-  const char* python = std::getenv("R1_CLIENTS");
-  const std::string command = std::string(python ? python : "python3") +
-                              " " R1_SOURCE "/tests/e2e/clients.py " + serving.url +
-                              " stories260K.f32 > " + log + " 2>&1";
+  const std::string command = fmt::format("{} {}/tests/e2e/{} {} stories260K.f32 > {} 2>&1",
+                                          program, R1_SOURCE, script, serving.url, log);
   const int code = exit_code(std::system(command.c_str()));
   std::stringstream said;
   said << std::ifstream(log).rdbuf();
   EXPECT_EQ(code, 0) << said.str();
   if (said.str().find("skipped") != std::string::npos) GTEST_SKIP() << said.str();
+}
+
+TEST(Serve, TheClientsPeopleHave) {
+  const char* python = std::getenv("R1_CLIENTS");
+  run_clients(python ? python : "python3", "clients.py");
+}
+
+TEST(Serve, TheClientsPeopleHaveInJavaScript) {
+  if (std::system("node --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "node is not installed";
+  run_clients("node", "clients.mjs");
 }
 
 }  // namespace

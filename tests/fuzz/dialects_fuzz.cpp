@@ -33,6 +33,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto ollama = r1::read_ollama(json, flag);
     if (const auto* ask = std::get_if<r1::OllamaAsk>(&ollama)) check(ask->ask);
     if (const auto* problem = std::get_if<r1::Problem>(&ollama)) r1::ollama_refusal(*problem);
+    const auto responses = r1::read_responses(json);
+    if (const auto* ask = std::get_if<r1::ResponsesAsk>(&responses)) check(ask->ask);
+    const auto words = flag ? r1::EmbedAsk::Words::kOpenAi : r1::EmbedAsk::Words::kOllama;
+    const auto embed = r1::read_embeddings(json, words);
+    if (const auto* ask = std::get_if<r1::EmbedAsk>(&embed); ask && ask->texts.empty())
+      __builtin_trap();
     const auto anthropic = r1::read_anthropic(json, flag);
     if (const auto* ask = std::get_if<r1::Ask>(&anthropic)) check(*ask);
     if (const auto* problem = std::get_if<r1::Problem>(&anthropic)) r1::anthropic_refusal(*problem);
