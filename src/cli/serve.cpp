@@ -55,10 +55,10 @@ Result<void> load_kept(Shelf& shelf) {
   std::condition_variable done;
   size_t left = 0;
   std::optional<Error> failure;
-  for (const ShelfItem& item : shelf.items()) left += item.kept;
-  for (const ShelfItem& item : shelf.items()) {
-    if (!item.kept) continue;
-    shelf.open(item, {}, [&](const Result<Lease>& model) {
+  for (const ShelfItem* item : shelf.items()) left += item->kept;
+  for (const ShelfItem* item : shelf.items()) {
+    if (!item->kept) continue;
+    shelf.open(*item, {}, [&](const Result<Lease>& model) {
       const std::lock_guard lock(mutex);
       if (!model && !failure) failure = model.error();
       --left;
@@ -81,6 +81,7 @@ Result<void> serve(const ServeOptions& options) {
 
   R1_TRY(auto items, offered(options));
   ServerOptions server_options = options.server;
+  server_options.folder = options.folder;
   if (options.log) {
     server_options.log = [](const nlohmann::ordered_json& line) {
       nlohmann::ordered_json timed = {{"time", rfc3339(unix_seconds())}};
@@ -103,7 +104,7 @@ Result<void> serve(const ServeOptions& options) {
          Server::start(server_options, std::move(items), open, options.keep_minutes * 60));
   R1_DO(load_kept(server->shelf()));
   std::vector<std::string> names;
-  for (const ShelfItem& item : server->shelf().items()) names.push_back(item.name);
+  for (const ShelfItem* item : server->shelf().items()) names.push_back(item->name);
   fmt::print(stderr, "serving {} at http://{}:{}\n",
              printable(fmt::format("{}", fmt::join(names, ", "))), options.server.host,
              server->port());

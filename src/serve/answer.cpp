@@ -283,6 +283,7 @@ void with_model(App& app, const std::string& name, std::optional<double> keep_al
 
 void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply) {
   const std::string name = ask.model;
+  if (const ShelfItem* item = app.shelf.find(name); item && item->made) apply(*item->made, ask);
   const auto keep_alive = ask.keep_alive;
   with_model(
       app, name, keep_alive, words, reply,

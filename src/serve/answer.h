@@ -13,6 +13,7 @@
 #include "serve/fields.h"
 #include "serve/http.h"
 #include "serve/metrics.h"
+#include "serve/model_folder.h"
 #include "serve/shelf.h"
 #include "serve/tools.h"
 
@@ -84,8 +85,12 @@ struct App {
   Metrics& metrics;
   int most_at_once = 512;         // generations admitted; more are refused with 429
   bool strict_reasoning = false;  // R1's first API: reasoning_content in a request is an error
+  ModelFolder folder{""};         // where models may be made, copied and deleted
   std::atomic<int> at_once = 0;
 };
+
+// The system prompt and the options of a made model, where the request has none of its own.
+void apply(const MadeFrom& made, Ask& ask);
 
 // Calls `ready` on the strand once the model is loaded; refuses names nobody has, and models that
 // cannot be loaded.

@@ -96,6 +96,11 @@ void ollama_generate(App&, const HttpRequest&, std::shared_ptr<Reply>);
 void ollama_tags(App&, const HttpRequest&, std::shared_ptr<Reply>);
 void ollama_ps(App&, const HttpRequest&, std::shared_ptr<Reply>);
 void ollama_show(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void ollama_pull(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void ollama_create(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void ollama_copy(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void ollama_delete(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void ollama_blob(App&, const HttpRequest&, std::shared_ptr<Reply>);
 void ollama_version(App&, const HttpRequest&, std::shared_ptr<Reply>);
 
 // Anthropic.

@@ -22,7 +22,8 @@ struct Key {
   bool allows(std::string_view scope) const;
 };
 
-inline constexpr std::string_view kScopes[] = {"use", "metrics"};
+// use: ask models; models: load, copy and delete them; metrics: /metrics.
+inline constexpr std::string_view kScopes[] = {"use", "models", "metrics"};
 
 // A file of keys, written whole or not at all.
 class KeyFile {

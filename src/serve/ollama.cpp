@@ -212,9 +212,13 @@ std::string digest(const ShelfItem& item) {
   return text;
 }
 
-Json tag(const ShelfItem& item) {
-  return {{"name", item.name},  {"model", item.name},     {"modified_at", rfc3339(item.modified)},
-          {"size", item.bytes}, {"digest", digest(item)}, {"details", details(item).json}};
+Json tag(const ShelfItem& item, const ShelfItem* weights) {
+  return {{"name", item.name},
+          {"model", item.name},
+          {"modified_at", rfc3339(item.modified)},
+          {"size", weights ? weights->bytes : 0},
+          {"digest", digest(item)},
+          {"details", weights ? details(*weights).json : Json::object()}};
 }
 
 }  // namespace
@@ -296,14 +300,15 @@ void ollama_generate(App& app, const HttpRequest& request, std::shared_ptr<Reply
 
 void ollama_tags(App& app, const HttpRequest&, std::shared_ptr<Reply> reply) {
   Json models = Json::array();
-  for (const ShelfItem& item : app.shelf.items()) models.push_back(tag(item));
+  for (const ShelfItem* item : app.shelf.items())
+    models.push_back(tag(*item, app.shelf.weights(*item)));
   reply->send(200, "application/json", dump({{"models", std::move(models)}}));
 }
 
 void ollama_ps(App& app, const HttpRequest&, std::shared_ptr<Reply> reply) {
   Json models = Json::array();
   for (const auto& loaded : app.shelf.loaded()) {
-    Json json = tag(*loaded.item);
+    Json json = tag(*loaded.item, loaded.item);
     json["size_vram"] = 0;
     const double until = loaded.expires_in < 0 ? 100 * 365 * 86400.0 : loaded.expires_in;
     json["expires_at"] = rfc3339(unix_seconds() + static_cast<int64_t>(until));
@@ -326,10 +331,18 @@ void ollama_show(App& app, const HttpRequest& request, std::shared_ptr<Reply> re
     return refuse(
         *reply, {.status = 404, .message = fmt::format("model '{}' not found", name.value_or(""))},
         ollama_refusal);
-  Details d = details(*item);
+  const ShelfItem* weights = app.shelf.weights(*item);
+  if (!weights)
+    return refuse(*reply, {.status = 404, .message = "what it is made from is gone"},
+                  ollama_refusal);
+  Details d = details(*weights);
+  std::string parameters;
+  const Json made = item->made ? item->made->parameters : Json();
+  for (const auto& [key, value] : made.items())
+    parameters += fmt::format("{} {}\n", key, dump(value));
   const std::string family = d.json.is_object() ? d.json["family"].get<std::string>() : "";
   Json info = {{"general.architecture", family}};
-  if (const auto file = WeightFile::open(item->path)) {
+  if (const auto file = WeightFile::open(weights->path)) {
     if (const auto s = summarize(*file)) {
       if (s->context_length) info[family + ".context_length"] = *s->context_length;
       if (s->dim) info[family + ".embedding_length"] = *s->dim;
@@ -339,7 +352,8 @@ void ollama_show(App& app, const HttpRequest& request, std::shared_ptr<Reply> re
   }
   reply->send(200, "application/json",
               dump({{"modelfile", ""},
-                    {"parameters", ""},
+                    {"parameters", parameters},
+                    {"system", item->made ? item->made->system : ""},
                     {"template", d.chat_template.value_or("")},
                     {"license", d.licence},
                     {"details", d.json},

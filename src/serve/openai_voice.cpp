@@ -331,7 +331,7 @@ void deepseek_completion(App& app, const HttpRequest& request, std::shared_ptr<R
 
 void openai_models(App& app, const HttpRequest&, std::shared_ptr<Reply> reply) {
   Json data = Json::array();
-  for (const ShelfItem& item : app.shelf.items()) data.push_back(model_json(item));
+  for (const ShelfItem* item : app.shelf.items()) data.push_back(model_json(*item));
   reply->send(200, "application/json", dump({{"object", "list"}, {"data", std::move(data)}}));
 }
 

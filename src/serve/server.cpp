@@ -8,7 +8,8 @@
 namespace r1 {
 namespace {
 
-enum class Need { kNothing, kUse, kMetrics };  // what a key must allow
+enum class Need { kNothing, kUse, kModels, kMetrics };  // what a key must allow
+constexpr std::string_view kNeeds[] = {"", "use", "models", "metrics"};
 
 struct Route {
   std::string_view method, path;  // a path that ends in '/' stands for all below it
@@ -53,6 +54,12 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/tags", Need::kUse, ollama_refusal, ollama_tags},
     {"GET", "/api/ps", Need::kUse, ollama_refusal, ollama_ps},
     {"POST", "/api/show", Need::kUse, ollama_refusal, ollama_show},
+    {"POST", "/api/pull", Need::kModels, ollama_refusal, ollama_pull},
+    {"POST", "/api/create", Need::kModels, ollama_refusal, ollama_create},
+    {"POST", "/api/copy", Need::kModels, ollama_refusal, ollama_copy},
+    {"DELETE", "/api/delete", Need::kModels, ollama_refusal, ollama_delete},
+    {"HEAD", "/api/blobs/", Need::kModels, ollama_refusal, ollama_blob},
+    {"POST", "/api/blobs/", Need::kModels, ollama_refusal, ollama_blob},
     {"GET", "/api/version", Need::kUse, ollama_refusal, ollama_version},
 };
 
@@ -95,11 +102,13 @@ Server::Server(const ServerOptions& options, std::vector<ShelfItem> items, Shelf
     : options_(options),
       metrics_(options.log),
       keyring_(KeyFile(options.keys)),
-      shelf_(std::make_unique<Shelf>(std::move(items), std::move(open), keep_seconds)) {
+      shelf_(std::make_unique<Shelf>(std::move(items), std::move(open), keep_seconds,
+                                     options.folder)) {
   app_.reset(new App{.shelf = *shelf_,
                      .metrics = metrics_,
                      .most_at_once = options.most_at_once,
-                     .strict_reasoning = options.strict_reasoning});
+                     .strict_reasoning = options.strict_reasoning,
+                     .folder = ModelFolder(options.folder)});
 }
 
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options,
@@ -173,7 +182,7 @@ void Server::handle(const HttpRequest& request, std::shared_ptr<Reply> reply) {
         return turn_away({.status = 401,
                           .message = "a valid key is wanted: Authorization: Bearer KEY",
                           .code = "invalid_api_key"});
-      const std::string_view scope = route && route->need == Need::kMetrics ? "metrics" : "use";
+      const std::string_view scope = kNeeds[static_cast<size_t>(route ? route->need : Need::kUse)];
       if (!key->allows(scope))
         return turn_away(
             {.status = 403, .message = fmt::format("this key has no scope {:?}", scope)});

@@ -17,6 +17,7 @@ struct ServerOptions {
   std::vector<std::string> names;  // hosts that requests may name beside addresses and localhost
   int most_at_once = 512;
   bool strict_reasoning = false;
+  std::string folder;  // of models, which clients may change; "": none
   HttpLimits limits;
   Metrics::Log log;
 };

@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "serve/fields.h"
+#include "serve/model_folder.h"
 
 namespace r1 {
 
@@ -17,6 +22,21 @@ bool is_folder(const fs::path& path) {
 std::string name_of(const fs::path& path) {
   const fs::path file = path.has_filename() ? path : path.parent_path();
   return file.extension() == ".gguf" ? file.stem().string() : file.filename().string();
+}
+
+Result<ShelfItem> made_item(const fs::path& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  const auto json = parse_object(text.str());
+  if (const auto* problem = std::get_if<Problem>(&json))
+    return error("{}: {}", path.string(), problem->message);
+  auto made = read_made_from(std::get<nlohmann::ordered_json>(json));
+  if (!made) return std::move(made).error().in(path.string());
+  R1_TRY(ShelfItem item, shelf_item(path.string()));
+  item.name = path.filename().string();
+  item.name.resize(item.name.size() - std::string_view(kMadeFromEnding).size());
+  item.made = std::make_shared<MadeFrom>(*std::move(made));
+  return item;
 }
 
 }  // namespace
@@ -45,6 +65,13 @@ Result<std::vector<ShelfItem>> shelf_items(const std::string& folder) {
     return error("--models {}: there is no such folder", folder);
   std::vector<ShelfItem> items;
   for (const auto& entry : fs::directory_iterator(folder, failure)) {
+    const std::string file = entry.path().filename().string();
+    if (file.starts_with('.')) continue;
+    if (file.ends_with(kMadeFromEnding)) {
+      R1_TRY(auto item, made_item(entry.path()));
+      items.push_back(std::move(item));
+      continue;
+    }
     const bool later_part = entry.path().stem().string().find("-of-") != std::string::npos &&
                             entry.path().stem().string().find("-00001-of-") == std::string::npos;
     if ((entry.path().extension() == ".gguf" && !later_part) || is_folder(entry.path())) {
@@ -56,12 +83,50 @@ Result<std::vector<ShelfItem>> shelf_items(const std::string& folder) {
   return items;
 }
 
-Shelf::Shelf(std::vector<ShelfItem> items, Open open, double keep_seconds)
-    : items_(std::move(items)),
+Shelf::Shelf(std::vector<ShelfItem> items, Open open, double keep_seconds, std::string folder)
+    : all_(items.begin(), items.end()),
       open_(std::move(open)),
       keep_seconds_(keep_seconds),
-      state_(std::make_shared<State>()),
-      worker_([this] { work(); }) {}
+      folder_(std::move(folder)),
+      state_(std::make_shared<State>()) {
+  for (const ShelfItem& item : all_) offered_.push_back(&item);
+  worker_ = std::thread([this] { work(); });
+}
+
+std::vector<const ShelfItem*> Shelf::items() const {
+  const std::lock_guard lock(names_);
+  return offered_;
+}
+
+Result<void> Shelf::refresh() {
+  if (folder_.empty()) return {};
+  R1_TRY(auto found, shelf_items(folder_));
+  std::vector<const ShelfItem*> gone;
+  {
+    const std::lock_guard lock(names_);
+    std::vector<const ShelfItem*> before = std::exchange(offered_, {});
+    for (const ShelfItem* item : before)
+      if (item->kept) offered_.push_back(item);
+    for (ShelfItem& item : found) {
+      const auto same = std::ranges::find_if(before, [&](const ShelfItem* old) {
+        return !old->kept && old->path == item.path && old->modified == item.modified &&
+               old->bytes == item.bytes && !item.made;
+      });
+      offered_.push_back(same != before.end() ? *same : &all_.emplace_back(std::move(item)));
+    }
+    for (const ShelfItem* item : before)
+      if (std::ranges::find(offered_, item) == offered_.end()) gone.push_back(item);
+  }
+  const std::lock_guard lock(state_->mutex);
+  for (const ShelfItem* item : gone)
+    if (const auto place = state_->places.find(item); place != state_->places.end())
+      place->second.keep = 0;  // put back once nobody uses it
+  return {};
+}
+
+const ShelfItem* Shelf::weights(const ShelfItem& item) const {
+  return item.made ? find(item.made->from) : &item;
+}
 
 Shelf::~Shelf() {
   {
@@ -78,10 +143,11 @@ Shelf::~Shelf() {
 }  // models end here, and tell their listeners, with no lock held
 
 const ShelfItem* Shelf::find(std::string_view name) const {
-  if (items_.empty()) return nullptr;
-  for (const ShelfItem& item : items_)
-    if (item.name == name) return &item;
-  if (name == "deepseek-reasoner" || name == "deepseek-chat") return &items_[0];
+  const auto offered = items();
+  if (offered.empty()) return nullptr;
+  for (const ShelfItem* item : offered)
+    if (item->name == name) return item;
+  if (name == "deepseek-reasoner" || name == "deepseek-chat") return offered[0];
   constexpr std::string_view kLatest = ":latest";
   return name.ends_with(kLatest) ? find(name.substr(0, name.size() - kLatest.size())) : nullptr;
 }
@@ -102,7 +168,11 @@ Lease Shelf::lend(Place& place) {
   });
 }
 
-void Shelf::open(const ShelfItem& item, std::optional<double> keep_seconds, Ready ready) {
+void Shelf::open(const ShelfItem& named, std::optional<double> keep_seconds, Ready ready) {
+  const ShelfItem* whose = weights(named);
+  if (!whose || whose->made)
+    return ready(error("{} is made from {}, which is gone", named.name, named.made->from));
+  const ShelfItem& item = *whose;
   std::unique_lock lock(state_->mutex);
   auto [it, fresh] = state_->places.try_emplace(&item);
   Place& place = it->second;

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <thread>
@@ -18,17 +19,27 @@
 
 namespace r1 {
 
+// A name made of another's weights, with a system prompt and options of its own: NAME.r1.json in
+// the folder.
+struct MadeFrom {
+  std::string from, system;
+  nlohmann::ordered_json parameters;  // as Ollama's options; may be null
+};
+inline constexpr const char* kMadeFromEnding = ".r1.json";
+
 // What a name stands for: "qwen-7b" for qwen-7b.gguf, and for a folder its name.
 struct ShelfItem {
   std::string name, path;
   bool kept = false;  // never put back for want of use
   uint64_t bytes = 0;
   int64_t modified = 0;  // seconds since 1970
+  std::shared_ptr<const MadeFrom> made = nullptr;
 };
 
 // Refuses what is no model file or folder, with the path.
 Result<ShelfItem> shelf_item(const std::string& path);
-// Every .gguf file and every folder with a config.json in `folder`, by name.
+// Every .gguf file, every folder with a config.json and every name made of them in `folder`, by
+// name.
 Result<std::vector<ShelfItem>> shelf_items(const std::string& folder);
 
 class Shelf {
@@ -37,11 +48,17 @@ class Shelf {
   using Ready = std::function<void(Result<Lease>)>;
   using Clock = std::chrono::steady_clock;
 
-  // Of two items with one name the first counts.
-  Shelf(std::vector<ShelfItem> items, Open open, double keep_seconds = 300);
+  // Of two items with one name the first counts. folder: where refresh() looks; "": nowhere.
+  Shelf(std::vector<ShelfItem> items, Open open, double keep_seconds = 300,
+        std::string folder = "");
   ~Shelf();  // every lease must have been given up, or never be used again
 
-  const std::vector<ShelfItem>& items() const { return items_; }
+  // Items live as long as the shelf, offered or not.
+  std::vector<const ShelfItem*> items() const;
+  // Offers what is in the folder now, beside the kept.
+  Result<void> refresh();
+  // Whose weights an item has: its own, or another's; null where that one is gone.
+  const ShelfItem* weights(const ShelfItem& item) const;
   // By name; "name:latest" is the name too, and deepseek-reasoner and deepseek-chat, which clients
   // of DeepSeek say, are the first item.
   const ShelfItem* find(std::string_view name) const;
@@ -77,9 +94,12 @@ class Shelf {
   void work();
   void put_back(std::unique_lock<std::mutex>& lock);
 
-  std::vector<ShelfItem> items_;
+  mutable std::mutex names_;  // guards the next two
+  std::deque<ShelfItem> all_;
+  std::vector<const ShelfItem*> offered_;
   Open open_;
   double keep_seconds_;
+  std::string folder_;
   std::shared_ptr<State> state_;  // outlives the shelf while a lease does
   std::thread worker_;
 };

@@ -1,5 +1,6 @@
 // A request's JSON in every dialect; what is let through keeps to the limits the engine relies on.
 #include "serve/dialects.h"
+#include "serve/model_folder.h"
 
 namespace {
 
@@ -24,6 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   const auto& json = std::get<nlohmann::ordered_json>(body);
+  if (const auto made = r1::read_made_from(json); made && made->from.empty()) __builtin_trap();
   for (const bool flag : {false, true}) {
     const auto chat = r1::read_openai_chat(json, flag, flag);
     if (const auto* ask = std::get_if<r1::OpenAiAsk>(&chat)) check(ask->ask);
