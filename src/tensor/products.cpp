@@ -44,10 +44,11 @@ void run(const Item& item) {
                   p.y + first, p.y_stride);
 }
 
-// Tiles of C, smaller where threads are many: multiples of every kernel's own tile.
+// Tiles of C, smaller where threads are many: multiples of every kernel's own tile. Each copies
+// its rows of A and columns of B, so they are as square as may be.
 std::vector<GemmProduct> tiles_of(std::span<const GemmProduct> products, int n_threads) {
-  constexpr int64_t kRows = 192, kCols = 512, kLeastRows = 48, kLeastCols = 64;
-  constexpr int64_t kTilesPerThread = 4;
+  constexpr int64_t kRows = 384, kCols = 512, kLeastRows = 48, kLeastCols = 64;
+  constexpr int64_t kTilesPerThread = 2;
   int64_t rows = kRows, cols = kCols;
   const auto count = [&] {
     int64_t n = 0;
@@ -57,7 +58,7 @@ std::vector<GemmProduct> tiles_of(std::span<const GemmProduct> products, int n_t
   };
   while (n_threads > 1 && count() < kTilesPerThread * n_threads &&
          (rows > kLeastRows || cols > kLeastCols)) {
-    (cols > kLeastCols ? cols : rows) /= 2;
+    (rows > kLeastRows && (rows >= cols || cols <= kLeastCols) ? rows : cols) /= 2;
   }
   std::vector<GemmProduct> tiles;
   for (const GemmProduct& p : products) {

@@ -4,7 +4,7 @@
 // depends on its row of A and column of B alone, not on where a caller splits M and N, and K may be
 // cut anywhere with the rest added (law 1; of BF16 with AVX-512, between pairs). gemm_ref.cpp is
 // the definition; others: |c - ref| <= 1e-6 K max over k of |a_ik b_kj|. Single-threaded, allocates
-// nothing but some 200 KiB of stack.
+// nothing but some 400 KiB of stack.
 #pragma once
 
 #include <cstdint>

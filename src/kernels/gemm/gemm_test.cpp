@@ -15,9 +15,9 @@ struct Shape {
 };
 
 // Of the tiles' edges, of the copies' (m > 4 tiles, n > a tile) and of the blocks of K.
-constexpr Shape kShapes[] = {{1, 1, 1},     {8, 32, 5},     {9, 33, 256},
-                             {6, 16, 257},  {7, 15, 31},    {40, 70, 300},
-                             {133, 31, 64}, {150, 97, 515}, {3, 64, 0}};
+constexpr Shape kShapes[] = {{1, 1, 1},     {8, 32, 5},    {9, 33, 256},  {6, 16, 257},
+                             {7, 15, 31},   {40, 70, 300}, {133, 31, 64}, {150, 97, 515},
+                             {37, 270, 30}, {3, 64, 0}};
 
 // An operand [rows, cols], of whose strides one is 1, with a gap after each row.
 struct Values {
