@@ -19,6 +19,7 @@ struct V8 {
   static constexpr int kFew = 2;  // fit 16 registers
   using Float = __m256;
 
+  R1_INLINE static Float zero() { return _mm256_setzero_ps(); }
   R1_INLINE static Float load(const float* at) { return _mm256_loadu_ps(at); }
   R1_INLINE static Float load_f16(const std::byte* at) { return _mm256_cvtph_ps(load_halves(at)); }
   R1_INLINE static Float load_bf16(const std::byte* at) {

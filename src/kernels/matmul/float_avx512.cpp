@@ -28,6 +28,11 @@ struct BF16Pairs {
   }
   static void prepare(const float* x, int64_t cols, std::byte* prepared) {
     int64_t k = 0;
+    for (; k + 32 <= cols; k += 32) {
+      _mm512_storeu_si512(
+          prepared + 2 * k,
+          (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + k + 16), _mm512_loadu_ps(x + k)));
+    }
     for (; k + 16 <= cols; k += 16) {
       const auto rounded = (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + k));
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(prepared + 2 * k), rounded);

@@ -19,6 +19,7 @@ struct V16 {
   static constexpr int kFew = 4;
   using Float = __m512;
 
+  R1_INLINE static Float zero() { return _mm512_setzero_ps(); }
   R1_INLINE static Float load(const float* at) { return _mm512_loadu_ps(at); }
   R1_INLINE static Float load_f16(const std::byte* at) { return _mm512_cvtph_ps(load_halves(at)); }
   R1_INLINE static Float load_bf16(const std::byte* at) {

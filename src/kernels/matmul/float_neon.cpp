@@ -16,6 +16,7 @@ struct V4 {
   static constexpr int kFew = 4;
   using Float = float32x4_t;
 
+  R1_INLINE static Float zero() { return vdupq_n_f32(0); }
   R1_INLINE static Float load(const float* at) { return vld1q_f32(at); }
   R1_INLINE static Float load_f16(const std::byte* at) {
     return vcvt_f32_f16(vreinterpret_f16_u16(load_halves(at)));

@@ -122,12 +122,17 @@ struct FloatSums {
     int64_t n_steps, last, beyond;
   };
 
-  // sums [N][G][kRows] += tiles x tokens, `stride` bytes apart.
+  // y[t * y_stride + r], r < G kRows, = tiles x tokens, `stride` bytes apart, or +=.
   template <int G, int N>
-  static void add_some(const Tiles& tiles, const std::byte* x, int64_t stride, float* sums) {
+  static void add_some(const Tiles& tiles, const std::byte* x, int64_t stride, bool add, float* y,
+                       int64_t y_stride) {
     Float sum[N][G];
     unroll<N>([&](auto t) R1_INLINE {
-      unroll<G>([&](auto g) R1_INLINE { sum[t][g] = V::load(sums + kRows * (G * t + g)); });
+      unroll<G>([&](auto g) R1_INLINE {
+        float* at = y + t * y_stride + g * kRows;
+        __builtin_prefetch(at, 1);
+        sum[t][g] = add ? V::load(at) : V::zero();
+      });
     });
     for (int64_t s = 0; s < tiles.n_steps; ++s, x += Steps::kActivationBytes) {
       const int64_t ahead = Tiles::kAhead + (s < tiles.last ? 0 : tiles.beyond);
@@ -144,19 +149,20 @@ struct FloatSums {
       });
     }
     unroll<N>([&](auto t) R1_INLINE {
-      unroll<G>([&](auto g) R1_INLINE { V::store(sums + kRows * (G * t + g), sum[t][g]); });
+      unroll<G>([&](auto g) R1_INLINE { V::store(y + t * y_stride + g * kRows, sum[t][g]); });
     });
   }
 
   // The same for any number of tokens.
   template <int G>
-  static void add(const Tiles& tiles, const std::byte* x, int64_t stride, int n_tokens,
-                  float* sums) {
+  static void add(const Tiles& tiles, const std::byte* x, int64_t stride, int n_tokens, bool add,
+                  float* y, int64_t y_stride) {
     constexpr int kMost = G > 2 ? V::kFew : V::kColumn;
     for (int t = 0; t < n_tokens; t += kMost) {
       const int n = n_tokens - t < kMost ? n_tokens - t : kMost;
       unroll<kMost>([&](auto i) {
-        if (n == i + 1) add_some<G, i + 1>(tiles, x + stride * t, stride, sums + kRows * G * t);
+        if (n == i + 1)
+          add_some<G, i + 1>(tiles, x + stride * t, stride, add, y + t * y_stride, y_stride);
       });
     }
   }
@@ -180,8 +186,10 @@ struct FloatProduct {
   static void multiply_groups(const std::byte* packed, int64_t n_rows, int64_t cols,
                               const std::byte* x, int n, float* y, int64_t y_stride) {
     const auto stride = static_cast<int64_t>(activation_bytes(cols));
-    alignas(64) float sums[kTokens * G * kRows];
-    std::memset(sums, 0, sizeof(float) * G * kRows * static_cast<size_t>(n));
+    alignas(64) float sums[kTokens * G * kRows];  // where the last group is not whole
+    const bool whole = n_rows == G * kRows;
+    float* const to = whole ? y : sums;
+    const int64_t to_stride = whole ? y_stride : G * kRows;
     alignas(64) float scratch[G][kTile * kRows];
     for (int64_t k = 0; k < cols;
          k += kTile, x += kTile / Steps::kElements * Steps::kActivationBytes) {
@@ -196,9 +204,10 @@ struct FloatProduct {
       const auto group = static_cast<int64_t>(Weights::bytes(cols));
       const int64_t left = group / kStepBytes - k / Steps::kElements;  // steps of the group
       const int64_t last = Weights::kDecoded ? n_steps : left - Sums::Tiles::kAhead / kStepBytes;
-      Sums::template add<G>({tiles, n_steps, last, group * (G - 1)}, x, stride, n, sums);
+      Sums::template add<G>({tiles, n_steps, last, group * (G - 1)}, x, stride, n, k > 0, to,
+                            to_stride);
     }
-    for (int t = 0; t < n; ++t) {
+    for (int t = 0; t < n && !whole; ++t) {
       std::memcpy(y + t * y_stride, sums + kRows * G * t, static_cast<size_t>(n_rows) * 4);
     }
   }
