@@ -61,7 +61,6 @@ class Attending {
             std::span<const SequenceRows> sequences, float scale)
       : ctx_(ctx),
         kv_(kv),
-        layer_(layer),
         scale_(scale),
         attend_(best(kAttention, ctx.isa())),
         merge_(best(kAttentionMerge, ctx.isa())),
@@ -69,7 +68,9 @@ class Attending {
         y_(ctx.tensor(q.rows(), n_heads * kv.shape().v_dim)),
         sums_(static_cast<size_t>(q.rows() * n_heads), ctx.memory()),
         queries_(ctx.memory()),
-        items_(ctx.memory()) {
+        items_(ctx.memory()),
+        heads_(ctx.memory()) {
+    for (int head = 0; head < kv.shape().n_heads; ++head) heads_.push_back(kv.head(layer, head));
     queries_.reserve(rows_.size() * static_cast<size_t>(n_heads));  // items hold spans of it
     const int64_t group = n_heads / kv.shape().n_heads;
     const int64_t heads = std::min<int64_t>(group, kAttentionQueries);  // of an item
@@ -122,8 +123,10 @@ class Attending {
   }
 
   // Adds one span to the sums of `queries`, an item's or others in their places, that reach it: a
-  // call for every run of rows that share its pages.
-  void add_span(const Item& item, std::span<const AttentionQuery> queries, int span) const {
+  // call for every run of rows that share its pages. Short sequences are many: behind their pages
+  // stand those of the next, the item behind has `next`, so that they are prefetched.
+  void add_span(const Item& item, std::span<const AttentionQuery> queries, int span,
+                std::span<const int32_t> next) const {
     const size_t heads = queries.size() / item.rows.size();
     for (size_t end = 0; end < item.rows.size();) {
       const size_t begin = end++;
@@ -133,7 +136,18 @@ class Attending {
              item.rows[end].shares_span(first, span)) {
         ++end;
       }
-      attend_(kv_.head(layer_, item.head), scale_, first.pages(), span * kSpan,
+      std::span<const int32_t> pages = first.pages();
+      std::array<int32_t, size_t{2} * kSpan / kKvPage> some;
+      if (item.n_spans == 1) {
+        size_t n = 0;
+        for (const Row& row : item.rows.subspan(begin, end - begin))
+          n = std::max(n, static_cast<size_t>(row.position / kKvPage + 1));
+        auto behind = end < item.rows.size() ? item.rows[end].pages() : next;
+        behind = behind.first(std::min<size_t>(behind.size(), kSpan / kKvPage));
+        std::ranges::copy(behind, std::ranges::copy(pages.first(n), some.begin()).out);
+        pages = {some.data(), n + behind.size()};
+      }
+      attend_(heads_[static_cast<size_t>(item.head)], scale_, pages, span * kSpan,
               queries.subspan(begin * heads, (end - begin) * heads));
     }
   }
@@ -144,15 +158,24 @@ class Attending {
   }
 
   void divide(const AttentionQuery& query) const {
-    for (int d = 0; d < kv_.shape().v_dim; ++d) query.y[d] /= query.sum->l;
+    constexpr int kTogether = 8;  // known to the compiler: in vectors
+    const float l = query.sum->l;
+    float* y = query.y;
+    int d = 0;
+    for (; d + kTogether <= kv_.shape().v_dim; d += kTogether, y += kTogether) {
+      for (int i = 0; i < kTogether; ++i) y[i] /= l;
+    }
+    for (; d < kv_.shape().v_dim; ++d) *y++ /= l;
   }
 
   void by_items() {
     ctx_.parallel(std::ssize(items_), 1, [&](int64_t begin, int64_t end) {
       for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
         const Item& item = items_[i];
+        std::span<const int32_t> next;
+        if (i + 1 < items_.size()) next = items_[i + 1].rows[0].pages();
         for (const AttentionQuery& query : item.queries) clear(query);
-        for (int span = 0; span < item.n_spans; ++span) add_span(item, item.queries, span);
+        for (int span = 0; span < item.n_spans; ++span) add_span(item, item.queries, span, next);
         for (const AttentionQuery& query : item.queries) divide(query);
       }
     });
@@ -186,7 +209,7 @@ class Attending {
             parts[count] = part(query, &query - queries_.data(), span);
             clear(parts[count++]);
           }
-          add_span(item, {parts.data(), count}, static_cast<int>(span));
+          add_span(item, {parts.data(), count}, static_cast<int>(span), {});
         }
       });
       ctx_.parallel(n_queries, 8, [&](int64_t begin, int64_t end) {
@@ -195,7 +218,7 @@ class Attending {
           for (int64_t span = first;
                span < std::min<int64_t>(first + n, query.position / kSpan + 1); ++span) {
             const AttentionQuery later = part(query, i, span);
-            merge_(kv_.head(layer_, 0), *query.sum, query.y, *later.sum, later.y);
+            merge_(heads_[0], *query.sum, query.y, *later.sum, later.y);
           }
           if (first + n == n_spans_) divide(query);
         }
@@ -205,7 +228,6 @@ class Attending {
 
   Context& ctx_;
   const KvPages& kv_;
-  const int layer_;
   const float scale_;
   Attention* const attend_;
   AttentionMerge* const merge_;
@@ -214,6 +236,7 @@ class Attending {
   std::pmr::vector<AttentionSum> sums_;  // one of each query
   std::pmr::vector<AttentionQuery> queries_;
   std::pmr::vector<Item> items_;
+  std::pmr::vector<KvHead> heads_;
   int n_spans_ = 0;
 };
 

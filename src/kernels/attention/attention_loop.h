@@ -52,7 +52,8 @@ R1_INLINE inline void in_groups(int n, F f) {
 }
 
 // The pages of one span, and what to prefetch: walked once for the keys, then once for the values,
-// kAhead pages ahead of use.
+// kAhead pages ahead of use. Latent values are the keys again, still in a cache: while they are
+// summed, what follows is prefetched.
 class SpanWalk {
  public:
   static constexpr int kAhead = 2;
@@ -60,25 +61,34 @@ class SpanWalk {
   SpanWalk(const KvHead& kv, std::span<const int32_t> pages, int32_t first, int n)
       : kv_(kv),
         pages_(pages.subspan(static_cast<size_t>(first / kAttentionTile))),
-        n_pages_((n + kAttentionTile - 1) / kAttentionTile) {}
+        after_(pages_),
+        n_pages_((n + kAttentionTile - 1) / kAttentionTile) {
+    if (std::ssize(pages_) > n_pages_) after_ = pages_.subspan(static_cast<size_t>(n_pages_));
+  }
 
   int n_pages() const { return n_pages_; }
-  const std::byte* k(int i) const { return kv_.k + at(i); }
-  const std::byte* v(int i) const { return (kv_.latent() ? kv_.k : kv_.v) + at(i); }
+  const std::byte* k(int i) const { return kv_.k + at(pages_, i); }
+  const std::byte* v(int i) const { return (kv_.latent() ? kv_.k : kv_.v) + at(pages_, i); }
   const std::byte* after_k(int i) const { return ahead(i + kAhead); }
-  const std::byte* after_v(int i) const { return ahead(n_pages_ + i + kAhead); }
+  const std::byte* after_v(int i) const {
+    return kv_.latent() ? follows(i) : ahead(n_pages_ + i + kAhead);
+  }
 
  private:
-  int64_t at(int i) const { return pages_[static_cast<size_t>(i)] * kv_.page_bytes; }
+  int64_t at(std::span<const int32_t> pages, int i) const {
+    return pages[static_cast<size_t>(i)] * kv_.page_bytes;
+  }
   const std::byte* ahead(int step) const {
     if (step < n_pages_) return k(step);
     if (step < 2 * n_pages_) return v(step - n_pages_);
-    const int next = step - n_pages_;  // of the span after
-    return k(next < static_cast<int>(pages_.size()) ? next : n_pages_ - 1);
+    return follows(step - 2 * n_pages_);
+  }
+  const std::byte* follows(int i) const {
+    return kv_.k + at(after_, std::min(i, static_cast<int>(after_.size()) - 1));
   }
 
   const KvHead& kv_;
-  std::span<const int32_t> pages_;
+  std::span<const int32_t> pages_, after_;
   int n_pages_;
 };
 
@@ -152,34 +162,43 @@ struct AttentionLoop {
     }
   }
 
-  // The same of a latent page [32, k_dim], two positions at a time.
+  // The same of a latent page [32, k_dim], a few positions at a time: as many sums as registers.
   template <class E, int N>
   static void latent_scores(const std::byte* page, int k_dim, const AttentionQuery* queries,
                             float* p, const std::byte* after) {
+    constexpr int kPairs = N * 2 <= V::kLatentTogether ? 2 : 1, kPositions = 2 * kPairs;
     const float* q[N];
     unroll<N>([&](auto i) R1_INLINE { q[i] = queries[i].q; });
     const int stride = k_dim * E::kBytes;
-    for (int j = 0; j < kTile; j += 2) {
+    for (int j = 0; j < kTile; j += kPositions) {
       Float s[V::kLatentTogether][2];
       unroll<V::kLatentTogether>([&](auto i) R1_INLINE { s[i][0] = s[i][1] = V::zero(); });
       const std::byte* keys = page + j * stride;
       for (int d = 0; d < k_dim; d += kLanes) {
-        Float k0 = E::load(keys + d * E::kBytes), k1 = E::load(keys + stride + d * E::kBytes);
-        if constexpr (E::kScaled) {
-          const std::byte* scales = scales_of(page, k_dim, d) + j * 2;
-          k0 = V::mul(k0, V::broadcast(V::f16(scales)));
-          k1 = V::mul(k1, V::broadcast(V::f16(scales + 2)));
-        }
-        __builtin_prefetch(after + j * stride + d * 2 * E::kBytes);
+        Float k[kPositions];
+        unroll<kPositions>([&](auto i) R1_INLINE {
+          k[i] = E::load(keys + i * stride + d * E::kBytes);
+          if constexpr (E::kScaled) {
+            const std::byte* scale = scales_of(page, k_dim, d) + (j + i) * 2;
+            k[i] = V::mul(k[i], V::broadcast(V::f16(scale)));
+          }
+        });
+        unroll<(kPositions * kLanes * E::kBytes + 63) / 64>([&](auto line) R1_INLINE {
+          __builtin_prefetch(after + j * stride + d * kPositions * E::kBytes + line * 64);
+        });
         unroll<N>([&](auto i) R1_INLINE {
           const Float x = V::keep(V::load(q[i] + d));
-          s[i][0] = V::fma(x, k0, s[i][0]);
-          s[i][1] = V::fma(x, k1, s[i][1]);
+          unroll<kPositions>([&](auto n) R1_INLINE {
+            Float& sum = s[i * kPairs + n / 2][n % 2];
+            sum = V::fma(x, k[n], sum);
+          });
         });
       }
       alignas(64) float sums[V::kLatentTogether * 2];
       V::sums(s, sums);
-      unroll<N>([&](auto i) R1_INLINE { std::copy_n(sums + 2 * i, 2, p + i * kStride + j); });
+      unroll<N>([&](auto i) R1_INLINE {
+        std::copy_n(sums + kPositions * i, kPositions, p + i * kStride + j);
+      });
     }
   }
 
@@ -214,14 +233,16 @@ struct AttentionLoop {
   // y_i = y_i before_i + later_i sum over j of p[i][j] v_j, of N queries and R registers of
   // elements from d on.
   template <class E, int N, int R>
-  static void values(const SpanWalk& walk, int stride, int d, SpanScores& scores, int first,
-                     const AttentionQuery* queries) {
+  static void values(const SpanWalk& walk, int stride, int v_dim, int d, SpanScores& scores,
+                     int first, const AttentionQuery* queries) {
     Float y[N][R];
     unroll<N>([&](auto i) R1_INLINE { unroll<R>([&](auto r) R1_INLINE { y[i][r] = V::zero(); }); });
     const int* n = scores.n + first;
     const float* p = scores.row(first);
     const int n_all = *std::min_element(n, n + N);  // what all of them see
     const int dim = stride / E::kBytes;
+    // To prefetch of a row: these elements, and behind the last what keys have more.
+    const int bytes = d + R * kLanes == v_dim ? stride - d * E::kBytes : R * kLanes * E::kBytes;
     // Row j of a page; scales [R's blocks of 32][32 positions].
     const auto load_row = [&](const std::byte* v, const float* scales, Float* x) R1_INLINE {
       unroll<R>([&](auto r) R1_INLINE {
@@ -245,8 +266,7 @@ struct AttentionLoop {
       for (int j = page * kTile; j < end; ++j, v += stride, after += stride) {
         Float x[R];
         load_row(v, scales + j % kTile, x);
-        for (int line = 0; line < R * kLanes * E::kBytes; line += 64)
-          __builtin_prefetch(after + line);
+        for (int line = 0; line < bytes; line += 64) __builtin_prefetch(after + line);
         unroll<N>([&](auto i) R1_INLINE {
           const Float weight = V::broadcast(p[i * kStride + j]);
           unroll<R>([&](auto r) R1_INLINE { y[i][r] = V::fma(weight, x[r], y[i][r]); });
@@ -326,7 +346,7 @@ struct AttentionLoop {
     const auto elements = [&](auto R) R1_INLINE {
       for (; d + R * kLanes <= kv.v_dim; d += R * kLanes) {
         in_groups<kTogether>(count, [&](auto N, int i) R1_INLINE {
-          values<E, N, R>(walk, stride, d, s, i, &queries[static_cast<size_t>(i)]);
+          values<E, N, R>(walk, stride, kv.v_dim, d, s, i, &queries[static_cast<size_t>(i)]);
         });
       }
     };
