@@ -91,8 +91,10 @@ Result<TrainedModel> open_model(const Recipe& recipe) {
     options.compute = recipe.model.precision == "bf16" ? Compute::kFast : Compute::kF32;
     options.learn.reset();
   }
-  options.mla = MlaForm::kPlain;  // fewer products where all keys are computed anew
-  options.mtp = true;             // where there is such a layer, it is saved with the rest
+  // All keys computed anew cost fewer products in the plain form; kept ones are read for every
+  // token drawn, and the absorbed form keeps a fraction of their bytes.
+  options.mla = recipe.kind == TrainKind::kGrpo ? MlaForm::kAbsorbed : MlaForm::kPlain;
+  options.mtp = true;  // where there is such a layer, it is saved with the rest
   if (recipe.model.path.empty()) {
     options.draw = {.std = recipe.model.init_std,
                     .seed = static_cast<uint64_t>(recipe.model.init_seed)};
