@@ -90,7 +90,14 @@ void Binder::add(Field field, std::string_view gguf, std::string_view hf,
   b.hf_name = hf_prefix_ + std::string(hf);
   b.shape = std::move(shape);
   b.compute = options_.compute;
+  if (std::holds_alternative<Weight*>(b.field)) b.linear = linear(gguf, hf, b.shape);
   bindings_.push_back(std::move(b));
+}
+
+size_t Binder::linear(std::string_view gguf, std::string_view hf, std::vector<int64_t> shape) {
+  linears_.push_back({full_name(gguf, hf), gguf_prefix_ + std::string(gguf),
+                      hf_prefix_ + std::string(hf), std::move(shape)});
+  return linears_.size() - 1;
 }
 
 void Binder::bind_exact(Weight& field, std::string_view gguf, std::string_view hf,
@@ -204,39 +211,37 @@ Result<void> Binder::check(const Context& ctx) {
   return options_.lora ? choose_adapted() : Result<void>();
 }
 
-// Which weights get a low-rank update. What a model packs itself passes no gradient as it is
-// loaded.
+// Which weights get a low-rank update.
 Result<void> Binder::choose_adapted() {
   const LoraOptions& lora = *options_.lora;
   R1_CHECK(!options_.learn && lora.rank >= 1);
-  if (!steps_.empty())
-    return error("low-rank updates: not for a model with experts or latent attention");
-  const auto tied = [&](const Binding& b) {
-    return std::ranges::any_of(bindings_, [&](const Binding& other) {
-      return other.name == b.name && std::holds_alternative<StoredMatrix*>(other.field);
-    });
+  const auto tied = [&](const Linear& l) {
+    return std::ranges::count(bindings_, l.name, &Binding::name) > 1;
   };
   const auto choose = [&](const auto& wanted) {
-    bool any = false;
-    for (Binding& b : bindings_) {
-      if (!std::holds_alternative<Weight*>(b.field) || tied(b) || !wanted(b)) continue;
-      b.adapted = any = true;
+    Linear* chosen = nullptr;
+    for (Linear& l : linears_) {
+      if (tied(l) || !wanted(l)) continue;
+      l.adapted = true;
+      chosen = &l;
     }
-    return any;
+    return chosen;
   };
   for (const auto& entry : lora.given) {
     const std::string& name = entry.first;  // which clang 14 lets the lambda see
     const auto& values = entry.second;
-    if (!choose([&](const Binding& b) { return b.name == name; }))
-      return error("low-rank updates: the model has no weight {}", name);
-    const auto b = std::ranges::find(bindings_, name, &Binding::name);
-    if (std::ssize(values.a) != lora.rank * b->stored.cols ||
-        std::ssize(values.b) != lora.rank * b->stored.rows)
-      return error("low-rank updates: {} has another shape than {}", name, b->shape);
+    const bool ignored = std::ranges::any_of(
+        ignored_, [&](const std::string& prefix) { return name.starts_with(prefix); });
+    if (ignored) continue;
+    const Linear* l = choose([&](const Linear& one) { return one.name == name; });
+    if (!l) return error("low-rank updates: the model has no weight {}", name);
+    if (std::ssize(values.a) != lora.rank * l->n() * l->cols() ||
+        std::ssize(values.b) != lora.rank * l->n() * l->rows())
+      return error("low-rank updates: {} has another shape than {}", name, l->shape);
   }
   for (const std::string& pattern : lora.match) {
-    const auto fits_name = [&](const Binding& b) {
-      for (const std::string& name : {b.gguf_name, b.hf_name})
+    const auto fits_name = [&](const Linear& l) {
+      for (const std::string& name : {l.gguf_name, l.hf_name})
         if (fits(pattern, name) || fits("*." + pattern + ".weight", name)) return true;
       return false;
     };
@@ -245,28 +250,50 @@ Result<void> Binder::choose_adapted() {
   return {};
 }
 
-void Binder::adapt(Context& ctx, const Binding& b, Weight& to) {
+// The values an update begins with, given or drawn: B as 0, A Kaiming-uniform with a = sqrt(5).
+void Binder::draw_update(Linear& l) {
   const LoraOptions& lora = *options_.lora;
-  if (!b.adapted) return to.keep(b.stored);
-  const int64_t rows = b.stored.rows, cols = b.stored.cols, r = lora.rank;
-  Weight::Lora update{std::make_shared<Weight[]>(2), static_cast<float>(lora.scale())};
-  const Tensor a_values = owned_tensor(r, cols), b_values = owned_tensor(rows, r);
-  if (const auto given = lora.given.find(b.name); given != lora.given.end()) {
-    std::ranges::copy(given->second.a, a_values.data());
-    std::ranges::copy(given->second.b, b_values.data());
+  l.a = owned_tensor(l.n() * lora.rank, l.cols());
+  l.b = owned_tensor(l.n() * l.rows(), lora.rank);
+  if (const auto given = lora.given.find(l.name); given != lora.given.end()) {
+    std::ranges::copy(given->second.a, l.a.data());
+    std::ranges::copy(given->second.b, l.b.data());
   } else {
-    const double bound = 1 / std::sqrt(static_cast<double>(cols));  // Kaiming, a = sqrt(5)
-    for (int64_t i = 0; i < a_values.size(); ++i) {
-      const double u = uniform(lora.seed, stream_of(b.name), static_cast<uint64_t>(i));
-      a_values.data()[i] = static_cast<float>(bound * (2 * u - 1));
+    const double bound = 1 / std::sqrt(static_cast<double>(l.cols()));
+    for (int64_t i = 0; i < l.a.size(); ++i) {
+      const double u = uniform(lora.seed, stream_of(l.name), static_cast<uint64_t>(i));
+      l.a.data()[i] = static_cast<float>(bound * (2 * u - 1));
     }
-    std::fill_n(b_values.data(), b_values.size(), 0.0f);
+    std::fill_n(l.b.data(), l.b.size(), 0.0f);
   }
-  *update.a() = Weight::trainable(ctx, a_values, DType::kF32);
-  *update.b() = Weight::trainable(ctx, b_values, DType::kF32);
-  parameters_.push_back({b.name + kLoraA, {r, cols}, a_values, true, {update.a()}});
-  parameters_.push_back({b.name + kLoraB, {rows, r}, b_values, true, {update.b()}});
-  to.adapt(b.stored, std::move(update));
+  const auto shaped = [&](int64_t rows, int64_t cols) {
+    return l.shape.size() == 3 ? std::vector{l.n(), rows, cols} : std::vector{rows, cols};
+  };
+  l.a_parameter = parameters_.size();
+  parameters_.push_back({l.name + kLoraA, shaped(lora.rank, l.cols()), l.a, true, {}});
+  parameters_.push_back({l.name + kLoraB, shaped(l.rows(), lora.rank), l.b, true, {}});
+}
+
+Weight::Lora Binder::lora(Context& ctx, size_t number, int64_t first, int64_t n, bool turned) {
+  Linear& l = linears_[number];
+  if (!l.adapted) return {};
+  if (!l.a) draw_update(l);
+  const int64_t r = options_.lora->rank, matrix = first / l.rows();
+  Weight::Lora update{std::make_shared<Weight[]>(2), static_cast<float>(options_.lora->scale())};
+  // (B A)^T = A^T B^T.
+  Weight &of_a = turned ? *update.b() : *update.a(), &of_b = turned ? *update.a() : *update.b();
+  const auto rows_of = [](const Tensor& x, int64_t at, int64_t count) {
+    return Tensor({x.memory(), x.data() + at * x.cols()}, count, x.cols());
+  };
+  Weight& shared = l.shared_a[{matrix, turned}];
+  if (!shared) {
+    shared = Weight::trainable(ctx, rows_of(l.a, matrix * r, r), DType::kF32, turned);
+    parameters_[l.a_parameter].weights.push_back(&of_a);  // the copies share their memory
+  }
+  of_a = shared;
+  of_b = Weight::trainable(ctx, rows_of(l.b, first, n), DType::kF32, turned);
+  parameters_[l.a_parameter + 1].weights.push_back(&of_b);
+  return update;
 }
 
 // The values of a binding that learns; those of the same tensor are the same.
@@ -330,7 +357,7 @@ Result<uint64_t> Binder::load(Context& ctx) {
       **weight = Weight::pack(ctx, b.stored, *b.kernel,
                               std::shared_ptr<std::byte>(memory, memory.get() + at));
       at += aligned(Weight::packed_bytes(*b.kernel, b.stored.rows, b.stored.cols));
-      if (options_.lora) adapt(ctx, b, **weight);
+      if (options_.lora) (*weight)->adapt(b.stored, lora(ctx, *b.linear, 0, b.stored.rows));
     } else if (auto* const* table = std::get_if<StoredMatrix*>(&b.field)) {
       **table = b.stored;
     } else {

@@ -5,9 +5,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -40,6 +43,13 @@ class Binder {
   // A vector that no gradient changes.
   void bind_fixed(Tensor& field, std::string_view gguf, std::string_view hf,
                   std::vector<int64_t> shape);
+  // A matrix [rows, cols], or n of them [n, rows, cols], that the model multiplies by but packs
+  // itself: known to low-rank updates under these names, the stored one's or not. Its number.
+  size_t linear(std::string_view gguf, std::string_view hf, std::vector<int64_t> shape);
+  // In then(), with LoadOptions::lora: the update of n of its rows (counted over all n matrices),
+  // or of their transpose (turned); none where it has none.
+  Weight::Lora lora(Context& ctx, size_t number, int64_t first, int64_t n, bool turned = false);
+
   // Runs after the fields bound so far are filled; returns the bytes it keeps resident.
   void then(std::function<Result<uint64_t>(Context&)> make);
 
@@ -66,10 +76,25 @@ class Binder {
     std::vector<int64_t> shape;
     Compute compute;
     bool exact = false, fixed = false;
-    bool adapted = false;  // gets a low-rank update
+    std::optional<size_t> linear{};  // of weights
     const TensorInfo* found = nullptr;
     StoredMatrix stored{};                 // of weights and embeddings
     const MatmulKernel* kernel = nullptr;  // of weights
+  };
+
+  // What may get a low-rank update.
+  struct Linear {
+    std::string name, gguf_name, hf_name;
+    std::vector<int64_t> shape;
+    bool adapted = false;
+    Tensor a{}, b{};         // [n * r, cols], [n * rows, r]; none until they are asked for
+    size_t a_parameter = 0;  // b's is the next
+    // A of one matrix, packed once for all parts of its rows: by (matrix, turned).
+    std::map<std::pair<int64_t, bool>, Weight> shared_a{};
+
+    int64_t n() const { return shape.size() == 3 ? shape[0] : 1; }
+    int64_t rows() const { return shape[shape.size() - 2]; }  // of one
+    int64_t cols() const { return shape.back(); }
   };
 
   void add(Field field, std::string_view gguf, std::string_view hf, std::vector<int64_t> shape);
@@ -80,7 +105,7 @@ class Binder {
   Result<void> check(const Context& ctx);
   ModelParameter& parameter(const Binding& b, Context& ctx);
   Result<void> choose_adapted();
-  void adapt(Context& ctx, const Binding& b, Weight& to);
+  void draw_update(Linear& l);
 
   struct Step {
     size_t n_bindings;  // that must be filled before
@@ -91,6 +116,7 @@ class Binder {
   const LoadOptions& options_;
   std::string gguf_prefix_, hf_prefix_;
   std::vector<Binding> bindings_;
+  std::vector<Linear> linears_;
   std::vector<Step> steps_;
   std::vector<std::string> ignored_;
   std::vector<ModelParameter> parameters_;

@@ -32,31 +32,29 @@ void add_columns(Context& ctx, const Tensor& x, float* to) {
   });
 }
 
-// dx = dy W, or dx += dy W, of a weight that does not learn: its exact values, a block of rows at a
-// time, in order.
-void through_stored(Context& ctx, const StoredMatrix& w, const Tensor& dy, const Tensor& dx,
-                    bool add) {
+}  // namespace
+
+void LinearGradient::through_stored(Context& ctx, float* dx, int64_t dx_stride, bool add) const {
   constexpr int64_t kDecoded = 4 << 20;  // values of a block
-  const int64_t block = std::clamp<int64_t>(kDecoded / w.cols, 1, w.rows);
-  const Tensor values = ctx.tensor(block, w.cols);
-  for (int64_t first = 0; first < w.rows; first += block) {
-    const int64_t n = std::min(block, w.rows - first);
+  const StoredMatrix& stored = *w.stored();
+  const int64_t block = std::clamp<int64_t>(kDecoded / stored.cols, 1, stored.rows);
+  const Tensor values = ctx.tensor(block, stored.cols);
+  for (int64_t first = 0; first < stored.rows; first += block) {
+    const int64_t n = std::min(block, stored.rows - first);
     ctx.parallel(n, 16, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) w.decode_row(first + i, values.row(i).data());
+      for (int64_t i = begin; i < end; ++i) stored.decode_row(first + i, values.row(i).data());
     });
-    const GemmProduct product{.m = dy.rows(),
-                              .n = w.cols,
+    const GemmProduct product{.m = n_rows,
+                              .n = stored.cols,
                               .k = n,
-                              .a = {dy.data() + first, dy.cols(), 1},
-                              .b = {values.data(), w.cols, 1},
-                              .c = dx.data(),
-                              .c_stride = dx.cols(),
+                              .a = {dy + first, dy_stride, 1},
+                              .b = {values.data(), stored.cols, 1},
+                              .c = dx,
+                              .c_stride = dx_stride,
                               .add = add || first > 0};
     multiply(ctx, {&product, 1});
   }
 }
-
-}  // namespace
 
 void fill_zeros(Context& ctx, const Tensor& x) {
   ctx.parallel(x.size(), kWork, [&](int64_t begin, int64_t end) {
@@ -140,9 +138,9 @@ void record_rows(Context& ctx, const Tensor& x, std::span<const int32_t> index, 
   if (!tape) return;
   std::vector<int32_t> at(index.begin(), index.end());
   tape->record(y, [&ctx, tape, x, at = std::move(at)](const Tensor& dy) {
-    const Tensor dx = zeros(ctx, x.rows(), x.cols());
+    const auto [dx, holds] = tape->sum_of(x);
+    if (!holds) fill_zeros(ctx, dx);
     add_rows(ctx, dy, at, dx.data(), dx.rows());
-    tape->add(x, dx);
   });
 }
 
@@ -171,12 +169,12 @@ void record_linear(Context& ctx, const Tensor& x, const Weight& w, const Tensor&
                    const Tensor& y) {
   Tape* tape = ctx.tape();
   if (!tape) return;
-  tape->record(y, [&ctx, tape, x, w = &w, bias](const Tensor& dy) {
+  tape->record(y, [&ctx, tape, x, w, bias](const Tensor& dy) {  // w: experts come and go
     const auto [dx, holds] = tape->sum_of(x);
-    const LinearGradient gradient_of{*w, x.data(), x.cols(), dy.data(), dy.cols(), dy.rows()};
+    const LinearGradient gradient_of{w, x.data(), x.cols(), dy.data(), dy.cols(), dy.rows()};
     std::vector<GemmProduct> products;
-    if (w->stored()) {
-      through_stored(ctx, *w->stored(), dy, dx, holds);
+    if (w.stored()) {
+      gradient_of.through_stored(ctx, dx.data(), dx.cols(), holds);
     } else {
       gradient_of.by_x(products, dx.data(), dx.cols(), holds);
     }

@@ -24,6 +24,9 @@ struct LinearGradient {
   // operands are rounded to it, and W is the values that were multiplied.
   void by_x(std::vector<GemmProduct>& to, float* dx, int64_t dx_stride, bool add) const;
   void by_w(std::vector<GemmProduct>& to, const Tape& tape) const;
+  // dx of a weight that does not learn (Weight::stored): by its exact values, a block of rows at a
+  // time, in order.
+  void through_stored(Context& ctx, float* dx, int64_t dx_stride, bool add) const;
 };
 
 void fill_zeros(Context& ctx, const Tensor& x);

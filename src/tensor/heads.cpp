@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tensor/backward.h"
+#include "tensor/ops.h"
 #include "tensor/products.h"
 
 namespace r1 {
@@ -74,7 +75,14 @@ Tensor linear_heads(Context& ctx, const Tensor& x, std::span<const Weight> w) {
   }
   multiply(ctx, products);
   record_linear_heads(ctx, x, w, y);
-  return y;
+  if (!w[0].lora()) return y;
+  std::vector<Weight> a, b;
+  for (const Weight& of_head : w) {
+    a.push_back(*of_head.lora()->a());
+    b.push_back(*of_head.lora()->b());
+  }
+  const Tensor low = scale(ctx, linear_heads(ctx, x, a), w[0].lora()->scale);  // [T, n_heads * r]
+  return add(ctx, y, linear_heads(ctx, low, b));
 }
 
 }  // namespace r1

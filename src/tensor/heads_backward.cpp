@@ -70,9 +70,11 @@ void record_linear_heads(Context& ctx, const Tensor& x, std::span<const Weight> 
                          const Tensor& y) {
   Tape* tape = ctx.tape();
   if (!tape) return;
-  tape->record(y, [&ctx, tape, x, w](const Tensor& dy) {
+  // Copies: those of low-rank updates are gathered for one call.
+  tape->record(y, [&ctx, tape, x, w = std::vector<Weight>(w.begin(), w.end())](const Tensor& dy) {
     const int64_t rows = w[0].rows(), cols = w[0].cols();
     const bool shared = x.cols() == cols && w.size() > 1;
+    const bool one_weight = w.size() > 1 && w[0].learns() && w[0].group(0) == w[1].group(0);
     const auto n_heads = std::ssize(w);
     const auto [dx, holds] = tape->sum_of(x);
     std::vector<GemmProduct> products;
@@ -80,9 +82,14 @@ void record_linear_heads(Context& ctx, const Tensor& x, std::span<const Weight> 
       const int64_t at = shared ? 0 : h * cols;
       const LinearGradient of_head{w[static_cast<size_t>(h)], x.data() + at, x.cols(),
                                    dy.data() + h * rows,      dy.cols(),     dy.rows()};
+      const bool add = holds || (shared && h > 0);
+      if (of_head.w.stored()) {
+        of_head.through_stored(ctx, dx.data() + at, dx.cols(), add);
+        continue;
+      }
       of_head.by_w(products, *tape);
-      of_head.by_x(products, dx.data() + at, dx.cols(), holds || (shared && h > 0));
-      if (shared || h + 1 == n_heads) {  // heads add to one gradient one after another
+      of_head.by_x(products, dx.data() + at, dx.cols(), add);
+      if (shared || one_weight || h + 1 == n_heads) {  // heads add to one gradient in turn
         multiply(ctx, products);
         products.clear();
       }

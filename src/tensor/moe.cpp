@@ -8,6 +8,7 @@
 
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/swiglu/swiglu.h"
+#include "tensor/ops.h"
 #include "tensor/products.h"
 
 namespace r1 {
@@ -115,6 +116,50 @@ struct Section {
   }
 };
 
+// Where each slot's output lies, in outputs that stand one below the other.
+std::vector<const float*> rows_of(std::span<const Tensor> outputs) {
+  std::vector<const float*> rows;
+  for (const Tensor& of_expert : outputs) {
+    for (int64_t i = 0; i < of_expert.rows(); ++i) rows.push_back(of_expert.row(i).data());
+  }
+  return rows;
+}
+
+// The same of experts with low-rank updates, or that gradients pass through: in the words of ops.h,
+// one expert after another, `given` being the first of them.
+Tensor mix_adapted(Context& ctx, const Tensor& x, const Routing& routing, const Sorted& sorted,
+                   std::vector<Expert> given, Experts& experts, const Expert& shared) {
+  const auto ffn = [&](const Tensor& in, const Expert& e) {
+    return linear(ctx, swiglu(ctx, in, {e.gate, {}}, {e.up, {}}), e.down);
+  };
+  std::vector<Tensor> outputs;  // of each expert, for its tokens
+  for (;;) {
+    for (const Expert& expert : given) {
+      const size_t i = outputs.size();
+      const auto first = sorted.tokens.begin();
+      const std::vector<int32_t> tokens(first + sorted.starts[i], first + sorted.starts[i + 1]);
+      outputs.push_back(ffn(rows(ctx, x, tokens), expert));
+    }
+    if (outputs.size() == sorted.experts.size()) break;
+    given = experts.acquire(ctx, std::span(sorted.experts).subspan(outputs.size()));
+  }
+  const std::vector<const float*> of_slot = rows_of(outputs);
+  AddScaled* add_scaled = best(kAddScaled, ctx.isa());
+  Tensor y = ctx.tensor(x.rows(), x.cols());
+  ctx.parallel(x.rows(), grain(x.cols() * routing.n_used), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      float* to = y.row(t).data();
+      std::fill_n(to, x.cols(), 0.0f);
+      for (int64_t i = t * routing.n_used; i < (t + 1) * routing.n_used; ++i) {
+        const auto slot = static_cast<size_t>(sorted.slots[static_cast<size_t>(i)]);
+        add_scaled(routing.weights.data()[i], of_slot[slot], x.cols(), to);
+      }
+    }
+  });
+  record_weighted_sum(ctx, std::move(outputs), sorted.slots, routing.weights, y);
+  return shared.gate ? add(ctx, y, ffn(x, shared)) : y;
+}
+
 void run(Context& ctx, std::span<Section> sections) {
   std::vector<Product> products;
   for (const Section& s : sections) {
@@ -166,7 +211,9 @@ Tensor mix_experts(Context& ctx, const Tensor& x, const Routing& routing, Expert
   Tensor y = ctx.tensor(n_tokens, dim);
   ExpertRows met, met_by_shared;
   for (size_t done = 0; done < sorted.experts.size();) {
-    const auto given = experts.acquire(ctx, std::span(sorted.experts).subspan(done));
+    auto given = experts.acquire(ctx, std::span(sorted.experts).subspan(done));
+    if (given.front().gate.stored())
+      return mix_adapted(ctx, x, routing, sorted, std::move(given), experts, shared);
     const auto starts = std::span(sorted.starts).subspan(done, given.size() + 1);
     const bool first = done == 0;
     done += given.size();

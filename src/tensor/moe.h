@@ -39,5 +39,9 @@ struct ExpertRows {
 // one.
 void record_mix_experts(Context& ctx, const Tensor& x, const Routing& routing, ExpertRows routed,
                         std::vector<int64_t> slots, ExpertRows shared, const Tensor& y);
+// y_t = sum of weights [T, n_used] times rows of `outputs`, which stand one below the other: choice
+// i's is row slots[i] of them.
+void record_weighted_sum(Context& ctx, std::vector<Tensor> outputs, std::vector<int64_t> slots,
+                         const Tensor& weights, const Tensor& y);
 
 }  // namespace r1

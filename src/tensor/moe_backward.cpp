@@ -185,4 +185,36 @@ void record_mix_experts(Context& ctx, const Tensor& x, const Routing& routing, E
   });
 }
 
+void record_weighted_sum(Context& ctx, std::vector<Tensor> outputs, std::vector<int64_t> slots,
+                         const Tensor& weights, const Tensor& y) {
+  Tape* tape = ctx.tape();
+  if (!tape) return;
+  tape->record(y, [&ctx, tape, outputs = std::move(outputs), slots = std::move(slots),
+                   weights](const Tensor& dy) {
+    std::vector<Tensor> gradients;
+    std::vector<const float*> of_slot;
+    std::vector<float*> gradient_of_slot;
+    for (const Tensor& output : outputs) {
+      const Tensor& gradient = gradients.emplace_back(ctx.tensor(output.rows(), output.cols()));
+      for (int64_t i = 0; i < output.rows(); ++i) {
+        of_slot.push_back(output.row(i).data());
+        gradient_of_slot.push_back(gradient.row(i).data());
+      }
+    }
+    const int64_t n_used = weights.cols(), dim = dy.cols();
+    const Tensor dweights = ctx.tensor(weights.rows(), n_used);
+    ctx.parallel(weights.size(), grain(dim), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const auto slot = static_cast<size_t>(slots[static_cast<size_t>(i)]);
+        const float* of_token = dy.row(i / n_used).data();
+        dweights.data()[i] = dot(of_slot[slot], of_token, dim);
+        const float weight = weights.data()[i];
+        for (int64_t j = 0; j < dim; ++j) gradient_of_slot[slot][j] = weight * of_token[j];
+      }
+    });
+    for (size_t e = 0; e < outputs.size(); ++e) tape->add(outputs[e], gradients[e]);
+    tape->add(weights, dweights);
+  });
+}
+
 }  // namespace r1

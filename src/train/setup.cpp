@@ -94,7 +94,8 @@ Result<TrainedModel> open_model(const Recipe& recipe) {
   // All keys computed anew cost fewer products in the plain form; kept ones are read for every
   // token drawn, and the absorbed form keeps a fraction of their bytes.
   options.mla = recipe.kind == TrainKind::kGrpo ? MlaForm::kAbsorbed : MlaForm::kPlain;
-  options.mtp = true;  // where there is such a layer, it is saved with the rest
+  // Where there is such a layer, it is saved with the rest; low-rank updates are of what learns.
+  options.mtp = recipe.lora.rank == 0 || recipe.optimizer.mtp_weight > 0;
   if (recipe.model.path.empty()) {
     options.draw = {.std = recipe.model.init_std,
                     .seed = static_cast<uint64_t>(recipe.model.init_seed)};

@@ -1,5 +1,6 @@
-// Low-rank updates over a base of any type: law 1 holds with them, their gradients are the
-// derivatives of the forward, and adapters go out and come back as the same numbers.
+// Low-rank updates over a base of any type, dense or with experts and latent attention: law 1 holds
+// with them, their gradients are the derivatives of the forward, and adapters go out and come back
+// as the same numbers.
 #include <cmath>
 #include <filesystem>
 #include <numeric>
@@ -7,13 +8,20 @@
 #include "format/quantize.h"
 #include "tensor/ops.h"
 #include "tests/golden/golden.h"
+#include "tests/golden/random_deepseek.h"
 #include "train/export.h"
 #include "train/learner.h"
 
 namespace r1 {
 namespace {
 
-const std::vector<int32_t> kIds = {1, 17, 5, 99, 3, 42, 8, 120, 64, 2, 31, 77};
+const std::vector<int32_t> kIds = {1, 17, 5, 39, 3, 22, 8, 12, 24, 2, 31, 37};
+
+struct Base {
+  std::string type;
+  bool deepseek = false;  // else llama
+  KvLayout layout = KvLayout::kSplit;
+};
 
 class Lora : public testing::Test {
  protected:
@@ -23,22 +31,28 @@ class Lora : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  // The small model of the repository in another type.
-  std::string base(std::string_view type) {
-    const auto file = WeightFile::open(R1_SOURCE "/models/stories260K/stories260K.f32.gguf");
-    const auto mix = find_mix(type);
-    const std::string path = folder_ + "/" + std::string(type) + ".gguf";
+  // The small model of the repository, or a random DeepSeek-V3, in another type.
+  std::string base(const Base& b) {
+    const std::string path = folder_ + "/base.gguf", in_type = folder_ + "/base.typed.gguf";
+    if (b.deepseek) {
+      write_random({.type = DType::kF32, .layout = b.layout}, path);
+    } else {
+      std::filesystem::copy_file(R1_SOURCE "/models/stories260K/stories260K.f32.gguf", path,
+                                 std::filesystem::copy_options::overwrite_existing);
+    }
+    const auto file = WeightFile::open(path);
     ThreadPool threads(1);
-    EXPECT_TRUE(quantize(*file, path, **mix, threads, [](uint64_t, uint64_t) {}));
-    return path;
+    EXPECT_TRUE(quantize(*file, in_type, **find_mix(b.type), threads, [](uint64_t, uint64_t) {}));
+    return in_type;
   }
-  static LoadOptions options(Compute compute) {
+  static LoadOptions options(const Base& b, Compute compute, MlaForm form = MlaForm::kPlain) {
     LoraOptions lora;
     lora.rank = 4;
     lora.alpha = 8;
     lora.match = {"q_proj", "attn_v", "*.ffn_*.weight"};
+    if (b.deepseek) lora.match = {"q_a_proj", "attn_kv_b", "down_proj", "*_exps.weight"};
     lora.seed = 5;
-    LoadOptions load{.compute = compute};
+    LoadOptions load{.compute = compute, .mla = form};
     load.lora = lora;
     return load;
   }
@@ -72,20 +86,40 @@ class Lora : public testing::Test {
   std::string folder_;
 };
 
+// A model, and the form of its latent attention.
+struct Setting {
+  Base base;
+  MlaForm form = MlaForm::kPlain;
+};
+
 TEST_F(Lora, OneArithmeticForDecodingPrefillAndTraining) {
-  for (const std::string type : {"q4_0", "q8_0", "bf16"}) {
-    SCOPED_TRACE(type);
-    const std::string path = base(type);
+  const Setting settings[] = {{{"q4_0"}},
+                              {{"q8_0"}},
+                              {{"bf16"}},
+                              {{"q4_0", true}},
+                              {{"bf16", true}, MlaForm::kAbsorbed},
+                              {{"q8_0", true, KvLayout::kOne}, MlaForm::kAbsorbed},
+                              {{"q8_0", true, KvLayout::kOne}}};
+  for (const auto& [b, form] : settings) {
+    SCOPED_TRACE(b.type);
+    const std::string path = base(b);
     for (const Isa isa : supported_isas()) {
       Context ctx(isa, 2);
-      const auto model = load_model(path, options(Compute::kFast), ctx);
-      const auto plain = load_model(path, Compute::kFast, ctx);
+      const auto model = load_model(path, options(b, Compute::kFast, form), ctx);
+      const auto plain = load_model(path, LoadOptions{.mla = form}, ctx);
       EXPECT_EQ(logits_of(*model, ctx, 1), logits_of(*plain, ctx, 1));  // B = 0 changes nothing
       disturb(*model, ctx);
       const auto alone = logits_of(*model, ctx, 1);
       EXPECT_NE(alone, logits_of(*plain, ctx, 1));
       EXPECT_EQ(logits_of(*model, ctx, 5), alone);
       EXPECT_EQ(logits_of(*model, ctx, kIds.size()), alone);
+      if (b.deepseek) {  // experts that stay in the file
+        LoadOptions streamed = options(b, Compute::kFast, form);
+        streamed.expert_cache = std::make_shared<ExpertCache>(4 << 20);
+        const auto in_file = load_model(path, streamed, ctx);
+        disturb(*in_file, ctx);
+        EXPECT_EQ(logits_of(*in_file, ctx, 5), alone);
+      }
 
       // What training computes, with its tape open, of the packed batch and of one sequence.
       Learner learner(*model, ctx, {});
@@ -111,9 +145,11 @@ TEST_F(Lora, OneArithmeticForDecodingPrefillAndTraining) {
 
 TEST_F(Lora, GradientsAreTheDerivatives) {
   Context ctx(*chosen_isa(), 2);
-  for (const std::string type : {"q4_0", "f32"}) {
-    SCOPED_TRACE(type);
-    const auto model = load_model(base(type), options(Compute::kF32), ctx);
+  const Setting settings[] = {
+      {{"q4_0"}}, {{"f32"}}, {{"f32", true}}, {{"q8_0", true, KvLayout::kOne}, MlaForm::kAbsorbed}};
+  for (const auto& [b, form] : settings) {
+    SCOPED_TRACE(b.type);
+    const auto model = load_model(base(b), options(b, Compute::kF32, form), ctx);
     disturb(*model, ctx);
     Learner learner(*model, ctx, {});
     const TrainSequence sequence{kIds};
@@ -154,68 +190,114 @@ TEST_F(Lora, GradientsAreTheDerivatives) {
 
 TEST_F(Lora, LearnsOverAQuantizedBase) {
   Context ctx(*chosen_isa(), 2);
-  const auto model = load_model(base("q4_0"), options(Compute::kFast), ctx);
-  Learner::Options fast;
-  fast.adamw.lr = 1e-2;
-  Learner learner(*model, ctx, fast);
-  const TrainSequence sequence{kIds};
-  std::vector<double> losses;
-  for (int step = 0; step < 30; ++step) {
-    double loss = 0;
-    ASSERT_TRUE(learner.accumulate(
-        {&sequence, 1}, [&](size_t, std::span<const float> logp, std::span<float> gradient) {
-          for (const float x : logp) loss -= double{x};
-          std::ranges::fill(gradient, -1.0f);
-        }));
-    ASSERT_TRUE(learner.step());
-    losses.push_back(loss);
+  for (const Base& b : {Base{"q4_0"}, Base{"q4_0", true}}) {
+    SCOPED_TRACE(b.deepseek);
+    const auto model = load_model(base(b), options(b, Compute::kFast), ctx);
+    Learner::Options fast;
+    fast.adamw.lr = 1e-2;
+    Learner learner(*model, ctx, fast);
+    const TrainSequence sequence{kIds};
+    std::vector<double> losses;
+    for (int step = 0; step < 30; ++step) {
+      double loss = 0;
+      ASSERT_TRUE(learner.accumulate(
+          {&sequence, 1}, [&](size_t, std::span<const float> logp, std::span<float> gradient) {
+            for (const float x : logp) loss -= double{x};
+            std::ranges::fill(gradient, -1.0f);
+          }));
+      ASSERT_TRUE(learner.step());
+      losses.push_back(loss);
+    }
+    EXPECT_LT(losses.back(), 0.2 * losses.front());
   }
-  EXPECT_LT(losses.back(), 0.2 * losses.front());
 }
 
 TEST_F(Lora, MergedIsTheSameModelUpToRounding) {
   Context ctx(*chosen_isa(), 2);
   ThreadPool threads(2);
-  const std::string path = base("q4_0");
-  const LoadOptions load = options(Compute::kF32);
-  const auto model = load_model(path, load, ctx);
-  disturb(*model, ctx);
-  const std::string out = folder_ + "/merged.gguf";
-  const auto file = WeightFile::open(path);
-  ASSERT_TRUE(file);
-  ExportOptions merged;
-  merged.lora_scale = load.lora->scale();
-  ASSERT_TRUE(export_model(*file, trained_tensors(*model), merged, out, threads));
-  EXPECT_LE(max_difference(logits_of(*load_model(out, Compute::kF32, ctx), ctx, 5),
-                           logits_of(*model, ctx, 5)),
-            1e-4f);
+  const Base bases[] = {{"q4_0"}, {"q8_0", true}, {"q8_0", true, KvLayout::kOne}};
+  for (const Base& b : bases) {
+    SCOPED_TRACE(b.deepseek);
+    const std::string path = base(b), out = folder_ + "/merged.gguf";
+    const LoadOptions load = options(b, Compute::kF32);
+    const auto model = load_model(path, load, ctx);
+    disturb(*model, ctx);
+    const auto file = WeightFile::open(path);
+    ASSERT_TRUE(file);
+    ExportOptions merged;
+    merged.lora_scale = load.lora->scale();
+    const auto written = export_model(*file, trained_tensors(*model), merged, out, threads);
+    ASSERT_TRUE(written) << written.error().message;
+    const LoadOptions plain{.compute = Compute::kF32, .mla = MlaForm::kPlain};
+    const auto want = logits_of(*model, ctx, 5);
+    const float most =
+        std::abs(*std::ranges::max_element(want, {}, [](float x) { return std::abs(x); }));
+    EXPECT_LE(max_difference(logits_of(*load_model(out, plain, ctx), ctx, 5), want), 2e-5f * most);
+  }
 }
 
 TEST_F(Lora, AnAdapterComesBackAsTheSameBits) {
   Context ctx(*chosen_isa(), 1);
-  const std::string path = base("q8_0"), out = folder_ + "/adapter";
-  const LoadOptions load = options(Compute::kFast);
-  const auto model = load_model(path, load, ctx);
+  const struct {
+    Base base;
+    const char* layer;  // of Hugging Face's
+  } settings[] = {{{"q8_0"}, "0.self_attn.q_proj"},
+                  {{"q8_0", true}, "1.self_attn.kv_b_proj"},
+                  {{"q8_0", true, KvLayout::kOne}, "1.mlp.experts.7.down_proj"}};
+  for (const auto& [b, layer] : settings) {
+    SCOPED_TRACE(layer);
+    const std::string path = base(b), out = folder_ + "/adapter";
+    const LoadOptions load = options(b, Compute::kFast);
+    const auto model = load_model(path, load, ctx);
+    disturb(*model, ctx);
+    const auto file = WeightFile::open(path);
+    ASSERT_TRUE(file);
+    const auto written = write_adapter(*file, trained_tensors(*model), *load.lora, out);
+    ASSERT_TRUE(written) << written.error().message;
+    const auto weights = WeightFile::open(out + "/adapter_model.safetensors");
+    ASSERT_TRUE(weights);
+    EXPECT_TRUE(
+        weights->find(fmt::format("base_model.model.model.layers.{}.lora_A.weight", layer)));
+    auto read = read_adapter(out, *file);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(read->rank, 4);
+    EXPECT_EQ(read->alpha, 8);
+    LoadOptions again{.compute = Compute::kFast, .mla = MlaForm::kPlain};
+    again.lora = *std::move(read);
+    EXPECT_EQ(logits_of(*load_model(path, again, ctx), ctx, 3), logits_of(*model, ctx, 3));
+  }
+}
+
+// Experts are a stack in one and tensors of their own in the other, W^UK is apart and transposed.
+TEST_F(Lora, AnAdapterOfAFolderServesItsGguf) {
+  R1_TEST_DATA(hf, "golden/deepseek_v3");
+  Context ctx(*chosen_isa(), 2);
+  const Base b{"f32", true};
+  LoadOptions load = options(b, Compute::kF32);
+  load.lora->match.push_back("gate");
+  const auto model = load_model(hf, load, ctx);
   disturb(*model, ctx);
-  const auto file = WeightFile::open(path);
+  const auto file = WeightFile::open(hf);
   ASSERT_TRUE(file);
+  const std::string out = folder_ + "/adapter", gguf = folder_ + "/same.gguf";
   const auto written = write_adapter(*file, trained_tensors(*model), *load.lora, out);
   ASSERT_TRUE(written) << written.error().message;
-  const auto weights = WeightFile::open(out + "/adapter_model.safetensors");
-  ASSERT_TRUE(weights);
-  EXPECT_TRUE(weights->find("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"));
-  auto read = read_adapter(out, *file);
+  ThreadPool threads(1);
+  ASSERT_TRUE(quantize(*file, gguf, **find_mix("f32"), threads, [](uint64_t, uint64_t) {}));
+  const auto other = WeightFile::open(gguf);
+  ASSERT_TRUE(other);
+  auto read = read_adapter(out, *other);
   ASSERT_TRUE(read) << read.error().message;
-  EXPECT_EQ(read->rank, 4);
-  EXPECT_EQ(read->alpha, 8);
-  LoadOptions again{.compute = Compute::kFast};
+  LoadOptions again{.compute = Compute::kF32, .mla = MlaForm::kPlain};
   again.lora = *std::move(read);
-  EXPECT_EQ(logits_of(*load_model(path, again, ctx), ctx, 3), logits_of(*model, ctx, 3));
+  EXPECT_LE(
+      max_difference(logits_of(*load_model(gguf, again, ctx), ctx, 5), logits_of(*model, ctx, 5)),
+      1e-4f);
 }
 
 TEST_F(Lora, RefusesWhatItCannotUpdate) {
   Context ctx(*chosen_isa(), 1);
-  LoadOptions load = options(Compute::kFast);
+  LoadOptions load = options({"f32"}, Compute::kFast);
   load.lora->match = {"q_porj"};
   const auto file = WeightFile::open(R1_SOURCE "/models/stories260K/stories260K.f32.gguf");
   ASSERT_TRUE(file);

@@ -7,6 +7,7 @@
 //             all that is kept: kv_lora_rank + qk_rope_head_dim values a token.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "model/binder.h"
@@ -24,7 +25,8 @@ struct MlaWeights {
   // Of each head. W^UK [qk_nope_head_dim, kv_lora_rank], transposed in the absorbed form; W^UV
   // [v_head_dim, kv_lora_rank].
   std::vector<Weight> w_uk, w_uv;
-  Weight wo;  // W^O [dim, n_heads * v_head_dim]
+  std::shared_ptr<const void> exact;  // what they were made of, where gradients pass through them
+  Weight wo;                          // W^O [dim, n_heads * v_head_dim]
 };
 
 void bind(Binder& b, MlaWeights& l, const Config& c);

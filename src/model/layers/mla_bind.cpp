@@ -13,12 +13,17 @@ namespace {
 struct Stored {
   StoredMatrix kv_b;      // [n_heads * (d_nope + v_head_dim), rank]
   StoredMatrix k_b, v_b;  // [n_heads * rank, d_nope], [n_heads * v_head_dim, rank]
+  size_t linear = 0;      // kv_b's number, as low-rank updates know it in either form
 };
 
 // A matrix for each head, and the memory of those that were made.
 struct PerHead {
   std::vector<StoredMatrix> matrices;
   std::vector<std::vector<std::byte>> made;
+};
+
+struct Halves {
+  PerHead uk, uv;
 };
 
 DType exact_type(DType type) {
@@ -52,11 +57,12 @@ void add_head(PerHead& heads, const StoredMatrix& m, int64_t first, int64_t n, b
   heads.matrices.push_back(m.slice(first, n));
 }
 
-Result<uint64_t> pack(Context& ctx, const LoadOptions& options, const Config& c,
-                      const Stored& stored, MlaWeights& l) {
+Result<uint64_t> pack(Context& ctx, Binder& b, const Config& c, const Stored& stored,
+                      MlaWeights& l) {
   const int64_t d_nope = c.mla.qk_nope_head_dim, d_v = c.mla.v_head_dim;
-  const bool absorbed = options.mla == MlaForm::kAbsorbed;
-  PerHead uk, uv;
+  const bool absorbed = b.options().mla == MlaForm::kAbsorbed;
+  const auto halves = std::make_shared<Halves>();
+  auto& [uk, uv] = *halves;
   for (int64_t h = 0; h < c.n_heads; ++h) {
     if (stored.kv_b.bytes) {
       add_head(uk, stored.kv_b, h * (d_nope + d_v), d_nope, absorbed);
@@ -71,7 +77,16 @@ Result<uint64_t> pack(Context& ctx, const LoadOptions& options, const Config& c,
   std::vector<Packing> all;
   for (size_t h = 0; h < l.w_uk.size(); ++h) all.push_back({&l.w_uk[h], &uk.matrices[h]});
   for (size_t h = 0; h < l.w_uv.size(); ++h) all.push_back({&l.w_uv[h], &uv.matrices[h]});
-  return pack_all(ctx, options.compute, all);
+  R1_TRY(const uint64_t bytes, pack_all(ctx, b.options().compute, all));
+  if (!b.options().lora) return bytes;
+  l.exact = halves;
+  for (int64_t h = 0; h < c.n_heads; ++h) {
+    const auto i = static_cast<size_t>(h);
+    const int64_t first = h * (d_nope + d_v);
+    l.w_uk[i].adapt(uk.matrices[i], b.lora(ctx, stored.linear, first, d_nope, absorbed));
+    l.w_uv[i].adapt(uv.matrices[i], b.lora(ctx, stored.linear, first + d_nope, d_v));
+  }
+  return bytes;
 }
 
 uint64_t learn(Context& ctx, Binder& b, const Config& c, const Stored& stored, MlaWeights& l) {
@@ -110,17 +125,19 @@ void bind(Binder& b, MlaWeights& l, const Config& c) {
   b.bind(l.wo, "attn_output.weight", "self_attn.o_proj.weight", {c.dim, c.n_heads * m.v_head_dim});
 
   const auto stored = std::make_shared<Stored>();
+  const std::vector<int64_t> of_kv_b = {c.n_heads * (m.qk_nope_head_dim + m.v_head_dim),
+                                        m.kv_lora_rank};
+  stored->linear = b.linear("attn_kv_b.weight", "self_attn.kv_b_proj.weight", of_kv_b);
   if (b.gguf() && b.has("attn_k_b.weight", "")) {
     b.ignore("attn_kv_b.weight", "");  // some files hold both
     b.bind(stored->k_b, "attn_k_b.weight", "", {c.n_heads, m.kv_lora_rank, m.qk_nope_head_dim});
     b.bind(stored->v_b, "attn_v_b.weight", "", {c.n_heads, m.v_head_dim, m.kv_lora_rank});
   } else {
-    b.bind(stored->kv_b, "attn_kv_b.weight", "self_attn.kv_b_proj.weight",
-           {c.n_heads * (m.qk_nope_head_dim + m.v_head_dim), m.kv_lora_rank});
+    b.bind(stored->kv_b, "attn_kv_b.weight", "self_attn.kv_b_proj.weight", of_kv_b);
   }
   b.then([&l, &b, &c, stored](Context& ctx) -> Result<uint64_t> {
     if (b.options().learn) return learn(ctx, b, c, *stored, l);
-    return pack(ctx, b.options(), c, *stored, l);
+    return pack(ctx, b, c, *stored, l);
   });
 }
 

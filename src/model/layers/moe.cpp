@@ -1,5 +1,6 @@
 #include "model/layers/moe.h"
 
+#include "tensor/adapted_experts.h"
 #include "tensor/moe.h"
 
 namespace r1 {
@@ -22,6 +23,10 @@ Gate gate_of(const MoeConfig& m) {
 struct Stored {
   StoredMatrix gate, up, down;
   std::vector<StoredExpert> experts;
+  struct Linears {  // their numbers, as low-rank updates know them
+    size_t gate, up, down;
+  };
+  std::vector<Linears> linears;  // of each expert, or of all
 
   // The product of a layer's experts is one op: they are of one type.
   Result<void> check() const {
@@ -57,6 +62,21 @@ std::unique_ptr<Experts> learning_experts(Context& ctx, Binder& b,
   return resident_experts(std::move(experts), 0);
 }
 
+std::unique_ptr<Experts> with_updates(Context& ctx, Binder& b, const Stored& stored,
+                                      std::unique_ptr<Experts> experts) {
+  std::vector<ExpertLora> updates;
+  const bool stacked = stored.linears.size() == 1;
+  for (size_t e = 0; e < stored.experts.size(); ++e) {
+    const Stored::Linears& of = stored.linears[stacked ? 0 : e];
+    const auto update = [&](size_t linear, const StoredMatrix& m) {
+      return b.lora(ctx, linear, stacked ? static_cast<int64_t>(e) * m.rows : 0, m.rows);
+    };
+    const StoredExpert& s = stored.experts[e];
+    updates.push_back({update(of.gate, s.gate), update(of.up, s.up), update(of.down, s.down)});
+  }
+  return adapted_experts(std::move(experts), stored.experts, std::move(updates));
+}
+
 }  // namespace
 
 void bind(Binder& b, MoeWeights& l, const Config& c) {
@@ -75,18 +95,25 @@ void bind(Binder& b, MoeWeights& l, const Config& c) {
   }
   const auto stored = std::make_shared<Stored>();
   stored->experts.resize(static_cast<size_t>(n));
+  const auto bind_matrix = [&b](StoredMatrix& to, const char* gguf, const std::string& hf,
+                                const std::vector<int64_t>& shape) {
+    b.bind(to, gguf, hf, shape);
+    return b.linear(gguf, hf, shape);
+  };
+  const auto bind_experts = [&](auto& to, const std::string& which, auto... stack) {
+    const std::string name = fmt::format("mlp.experts.{}.", which);
+    stored->linears.push_back({bind_matrix(to.gate, "ffn_gate_exps.weight",
+                                           name + "gate_proj.weight", {stack..., inter, c.dim}),
+                               bind_matrix(to.up, "ffn_up_exps.weight", name + "up_proj.weight",
+                                           {stack..., inter, c.dim}),
+                               bind_matrix(to.down, "ffn_down_exps.weight",
+                                           name + "down_proj.weight", {stack..., c.dim, inter})});
+  };
   if (b.gguf()) {
-    b.bind(stored->gate, "ffn_gate_exps.weight", "", {n, inter, c.dim});
-    b.bind(stored->up, "ffn_up_exps.weight", "", {n, inter, c.dim});
-    b.bind(stored->down, "ffn_down_exps.weight", "", {n, c.dim, inter});
+    bind_experts(*stored, "*", n);
   } else {
-    for (int64_t e = 0; e < n; ++e) {
-      StoredExpert& to = stored->experts[static_cast<size_t>(e)];
-      const std::string name = fmt::format("mlp.experts.{}.", e);
-      b.bind(to.gate, "", name + "gate_proj.weight", {inter, c.dim});
-      b.bind(to.up, "", name + "up_proj.weight", {inter, c.dim});
-      b.bind(to.down, "", name + "down_proj.weight", {c.dim, inter});
-    }
+    for (int64_t e = 0; e < n; ++e)
+      bind_experts(stored->experts[static_cast<size_t>(e)], std::to_string(e));
   }
   b.then([&l, &b, stored](Context& ctx) -> Result<uint64_t> {
     const LoadOptions& options = b.options();
@@ -99,6 +126,7 @@ void bind(Binder& b, MoeWeights& l, const Config& c) {
     const auto& cache = options.expert_cache;
     R1_TRY(l.experts, cache ? streamed_experts(ctx, options.compute, stored->experts, cache)
                             : resident_experts(ctx, options.compute, stored->experts));
+    if (options.lora) l.experts = with_updates(ctx, b, *stored, std::move(l.experts));
     return l.experts->resident_bytes();
   });
 }
