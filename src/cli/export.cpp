@@ -1,4 +1,4 @@
-// r1 export RUN OUT: a checkpoint of a training run as a model.
+// r1 export RUN OUT: a checkpoint of a training run as a model; or a GGUF file as a folder.
 #include "train/export.h"
 
 #include <CLI/CLI.hpp>
@@ -19,7 +19,8 @@ const char* const export_examples =
     "  r1 export runs/sft out                          the newest checkpoint, as a Hugging Face "
     "folder\n"
     "  r1 export runs/sft out.gguf --type q4_k_m --best\n"
-    "  r1 export runs/sft/step-40 out --type bf16\n";
+    "  r1 export runs/sft/step-40 out --type bf16\n"
+    "  r1 export model.gguf out --type bf16            a model's file as a Hugging Face folder\n";
 
 namespace {
 
@@ -39,8 +40,20 @@ Result<std::string> choose(const Options& o) {
       ->path;
 }
 
+Result<void> export_file(const Options& o) {
+  if (o.adapter || o.best) return error("{} is a model, no run: it has no checkpoints", o.run);
+  R1_TRY(const WeightFile source, WeightFile::open(o.run));
+  ThreadPool threads(available_cores());
+  ExportOptions options;
+  options.type = o.type;
+  R1_DO(export_model(source, {}, options, o.out, threads));
+  fmt::print("{}: {}, {}\n", printable(o.out), printable(o.run), o.type);
+  return {};
+}
+
 Result<void> run_export(const Options& o) {
   if (file_exists(o.out) && !o.force) return error("{} exists: --force replaces it", o.out);
+  if (o.run.ends_with(".gguf")) return export_file(o);
   R1_TRY(const std::string folder, choose(o));
   R1_TRY(const LoadedCheckpoint checkpoint, load_checkpoint(folder));
   R1_TRY(const std::string text, checkpoint.state.text("run.recipe"));
@@ -74,7 +87,7 @@ Result<void> run_export(const Options& o) {
 
 Run declare_export(CLI::App& app) {
   const auto o = std::make_shared<Options>();
-  app.add_option("RUN", o->run, "a run's folder, or one of its checkpoints")
+  app.add_option("RUN", o->run, "a run's folder, or one of its checkpoints; or a GGUF file")
       ->required()
       ->type_name("");
   app.add_option("OUT", o->out, "a folder (Hugging Face), or a file that ends in .gguf")

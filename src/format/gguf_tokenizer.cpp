@@ -236,4 +236,158 @@ Result<void> add_tokenizer(const WeightFile& folder, int64_t vocab_size, GgufMet
   return add_special_tokens(folder, tokenizer, config, vocabulary, metadata);
 }
 
+namespace {
+
+using ordered_json = nlohmann::ordered_json;
+
+// The array at tokenizer.ggml.NAME.
+template <class T>
+Result<const std::vector<T>*> array_of(const WeightFile& gguf, const char* name) {
+  const MetaValue* value = gguf.meta(fmt::format("tokenizer.ggml.{}", name));
+  const auto* list = value ? std::get_if<std::shared_ptr<const MetaArray>>(value) : nullptr;
+  const auto* items = list ? std::get_if<std::vector<T>>(&(*list)->items) : nullptr;
+  if (!items) return error("tokenizer.ggml.{}: missing, or of another type", name);
+  return items;
+}
+
+// A step of families() as tokenizer.json says it.
+ordered_json step_json(std::string_view step) {
+  if (step == kSingleDigits) return {{"type", "Digits"}, {"individual_digits", true}};
+  if (step == kGpt2)
+    return {{"type", "ByteLevel"},
+            {"add_prefix_space", false},
+            {"trim_offsets", true},
+            {"use_regex", true}};
+  return {{"type", "Split"},
+          {"pattern", {{"Regex", step}}},
+          {"behavior", "Isolated"},
+          {"invert", false}};
+}
+
+Result<ordered_json> pre_tokenizer_json(std::string_view family) {
+  constexpr std::pair<std::string_view, std::string_view> kAliases[] = {
+      {"deepseek-r1-qwen", "qwen2"}, {"llama3", "llama-bpe"}, {"llama-v3", "llama-bpe"}};
+  for (const auto& [alias, name] : kAliases) {
+    if (family == alias) family = name;
+  }
+  const auto found = std::ranges::find(families(), family, &Family::name);
+  if (found == families().end())
+    return error("tokenizer.ggml.pre: no pattern is known for the family '{}'", family);
+  ordered_json steps = ordered_json::array();
+  for (const std::string_view step : found->steps) steps.push_back(step_json(step));
+  if (found->steps.back() != kGpt2) {
+    steps.push_back(step_json(kGpt2));
+    steps.back()["use_regex"] = false;
+  }
+  return ordered_json{{"type", "Sequence"}, {"pretokenizers", steps}};
+}
+
+// The text of the token whose id GGUF has under NAME_token_id; none where it has none.
+Result<std::optional<std::string>> special_token(const WeightFile& gguf, const char* name,
+                                                 const std::vector<std::string_view>& tokens) {
+  R1_TRY(const auto id, gguf.integer(fmt::format("tokenizer.ggml.{}_token_id", name)));
+  if (!id || *id < 0 || *id >= std::ssize(tokens)) return std::optional<std::string>();
+  return std::optional(std::string(tokens[static_cast<size_t>(*id)]));
+}
+
+// nlohmann::json throws where a text is no UTF-8.
+Result<std::string> text_of(const ordered_json& json) {
+  try {
+    return json.dump(2) + '\n';
+  } catch (const ordered_json::type_error&) {
+    return error("a text of the tokenizer is no UTF-8");
+  }
+}
+
+}  // namespace
+
+Result<std::vector<TextFile>> tokenizer_files(const WeightFile& gguf) {
+  R1_TRY(const auto model, gguf.text("tokenizer.ggml.model"));
+  if (model.value_or("none") == "none") return std::vector<TextFile>();
+  if (*model != "gpt2")
+    return error("tokenizer.ggml.model: '{}' has no tokenizer.json here: byte-level BPE (gpt2) has",
+                 *model);
+  R1_TRY(const auto pre, gguf.text("tokenizer.ggml.pre"));
+  R1_TRY(const ordered_json pre_tokenizer, pre_tokenizer_json(pre.value_or("")));
+  R1_TRY(const auto* tokens, array_of<std::string_view>(gguf, "tokens"));
+  R1_TRY(const auto* merges, array_of<std::string_view>(gguf, "merges"));
+  R1_TRY(const auto* types, array_of<int64_t>(gguf, "token_type"));
+  if (types->size() != tokens->size())
+    return error("tokenizer.ggml.token_type: {} of them, {} tokens", types->size(), tokens->size());
+  ordered_json vocab = ordered_json::object(), added = ordered_json::array();
+  for (size_t id = 0; id < tokens->size(); ++id) {
+    const int64_t type = (*types)[id];
+    if (type == kUnused) continue;
+    if (type == kNormal) {
+      // ordered_json would look for the key among all before it.
+      vocab.get_ref<ordered_json::object_t&>().emplace_back(std::string((*tokens)[id]), id);
+      continue;
+    }
+    added.push_back({{"id", id},
+                     {"content", (*tokens)[id]},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", false},
+                     {"special", type != kUserDefined}});
+  }
+  const bool llama3 = pre_tokenizer == *pre_tokenizer_json("llama-bpe");
+  const bool nfc = pre_tokenizer == *pre_tokenizer_json("qwen2");
+  R1_TRY(const auto add_bos, gguf.boolean("tokenizer.ggml.add_bos_token"));
+  R1_TRY(const auto add_eos, gguf.boolean("tokenizer.ggml.add_eos_token"));
+  R1_TRY(const auto bos, special_token(gguf, "bos", *tokens));
+  const bool begins = bos && add_bos.value_or(llama3);
+  const ordered_json byte_level = step_json(kGpt2);
+  ordered_json post = byte_level;
+  if (begins) {
+    R1_TRY(const auto bos_id, gguf.integer("tokenizer.ggml.bos_token_id"));
+    const ordered_json first = {{"SpecialToken", {{"id", *bos}, {"type_id", 0}}}},
+                       a = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}},
+                       b = {{"Sequence", {{"id", "B"}, {"type_id", 1}}}};
+    const ordered_json token = {{"id", *bos}, {"ids", {*bos_id}}, {"tokens", {*bos}}};
+    post = {{"type", "TemplateProcessing"},
+            {"single", {first, a}},
+            {"pair", {first, a, first, b}},
+            {"special_tokens", {{*bos, token}}}};
+  }
+  const ordered_json tokenizer = {
+      {"version", "1.0"},
+      {"truncation", nullptr},
+      {"padding", nullptr},
+      {"added_tokens", added},
+      {"normalizer", nfc ? ordered_json{{"type", "NFC"}} : ordered_json()},
+      {"pre_tokenizer", pre_tokenizer},
+      {"post_processor", post},
+      {"decoder", byte_level},
+      {"model",
+       {{"type", "BPE"},
+        {"dropout", nullptr},
+        {"unk_token", nullptr},
+        {"continuing_subword_prefix", nullptr},
+        {"end_of_word_suffix", nullptr},
+        {"fuse_unk", false},
+        {"byte_fallback", false},
+        {"ignore_merges", llama3},
+        {"vocab", std::move(vocab)},
+        {"merges", *merges}}}};
+  ordered_json config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                         {"add_bos_token", begins},
+                         {"add_eos_token", add_eos.value_or(false)},
+                         {"clean_up_tokenization_spaces", false}};
+  constexpr std::pair<const char*, const char*> kSpecial[] = {{"bos", "bos_token"},
+                                                              {"eos", "eos_token"},
+                                                              {"unknown", "unk_token"},
+                                                              {"padding", "pad_token"}};
+  for (const auto& [name, key] : kSpecial) {
+    R1_TRY(const auto token, special_token(gguf, name, *tokens));
+    if (token) config[key] = *token;
+  }
+  R1_TRY(const auto chat, chat_template_source(gguf));
+  if (chat) config["chat_template"] = *chat;
+  R1_TRY(std::string tokenizer_text, text_of(tokenizer));
+  R1_TRY(std::string config_text, text_of(config));
+  return std::vector<TextFile>{{"tokenizer.json", std::move(tokenizer_text)},
+                               {"tokenizer_config.json", std::move(config_text)}};
+}
+
 }  // namespace r1

@@ -30,8 +30,8 @@ std::vector<TensorInfo> trained_tensors(std::span<const TensorInfo> of_checkpoin
 // Writes `source`, the file that training began with (or a config.json), with the tensors
 // `trained` (F32, under the source's names) instead of its own; updates NAME.lora_a and NAME.lora_b
 // are merged into the exact values of NAME. `out` that ends in .gguf is a file, any other a folder.
-// Whole or not at all. Errors: a source in GGUF has no folder; a type that is not known; a tensor
-// of another shape than the source's.
+// Whole or not at all. Errors: a GGUF that cannot be a folder (format/gguf_to_hf.h); a type that is
+// not known; a tensor of another shape than the source's.
 Result<void> export_model(const WeightFile& source, std::span<const TensorInfo> trained,
                           const ExportOptions& options, const std::string& out,
                           ThreadPool& threads);

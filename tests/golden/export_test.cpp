@@ -2,25 +2,30 @@
 // folder and from GGUF.
 #include "train/export.h"
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <numeric>
 
+#include "format/gguf_tokenizer.h"
+#include "infer/vocab_spec.h"
 #include "tests/golden/golden.h"
+#include "tests/golden/random_model.h"
 
 namespace r1 {
 namespace {
 
 const std::vector<int32_t> kIds = {1, 17, 5, 99, 3, 42, 8, 120, 64, 2};
 
-std::vector<float> logits_of(const Model& model, Context& ctx) {
+std::vector<float> logits_of(const Model& model, Context& ctx,
+                             const std::vector<int32_t>& ids = kIds) {
   auto kv = KvPages::create(model.kv_shape(DType::kF32), 1);
   if (!kv) throw std::runtime_error(kv.error().message);
   const int32_t page = 0;
   Batch batch;
-  batch.tokens = kIds;
-  batch.parts = {{0, static_cast<int32_t>(kIds.size()), 0, {&page, 1}}};
-  batch.wanted.resize(kIds.size());
+  batch.tokens = ids;
+  batch.parts = {{0, static_cast<int32_t>(ids.size()), 0, {&page, 1}}};
+  batch.wanted.resize(ids.size());
   std::iota(batch.wanted.begin(), batch.wanted.end(), 0);
   const Tensor y = model.forward(ctx, batch, *kv);
   return {y.data(), y.data() + y.size()};
@@ -83,6 +88,15 @@ TEST_P(Export, IsLoadedAsTheSameModel) {
   const auto as_gguf = export_model(*file, trained_tensors(*model), {}, gguf, threads);
   ASSERT_TRUE(as_gguf) << as_gguf.error().message;
   EXPECT_LE(max_difference(logits_of(*load_model(gguf, Compute::kF32, ctx), ctx), wanted), 2e-4f);
+
+  // And back, where config.json is known to say what GGUF does.
+  const auto there = WeightFile::open(gguf);
+  ASSERT_TRUE(there);
+  const auto back = export_model(*there, {}, {}, folder_ + "/back", threads);
+  const bool qwen = GetParam().starts_with("qwen");
+  ASSERT_EQ(static_cast<bool>(back), qwen) << (back ? "" : back.error().message);
+  if (!qwen) return;
+  EXPECT_EQ(logits_of(*load_model(folder_ + "/back", Compute::kF32, ctx), ctx), wanted);
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, Export,
@@ -105,9 +119,46 @@ TEST_F(Export, FromGgufToGguf) {
     EXPECT_TRUE(key == "general.alignment" || written->meta(key)) << key;
   EXPECT_EQ(
       export_model(*file, trained_tensors(*model), {}, folder_ + "/model", threads).error().message,
-      folder_ +
-          "/model: what was trained from a GGUF file is exported as one: a name that "
-          "ends in .gguf");
+      "tokenizer.ggml.model: 'llama' has no tokenizer.json here: byte-level BPE (gpt2) has");
+}
+
+// Rows of llama's queries and keys go back to where Hugging Face has them.
+TEST_F(Export, FromLlamasGgufToAFolder) {
+  const auto file = WeightFile::open(write_random_llama(folder_, DType::kQ8_0, 2));
+  ASSERT_TRUE(file);
+  Context ctx(*chosen_isa(), 1);
+  ThreadPool threads(2);
+  const std::string out = folder_ + "/folder";
+  const auto written = export_model(*file, {}, {}, out, threads);
+  ASSERT_TRUE(written) << written.error().message;
+  const std::vector<int32_t> ids = {1, 17, 5, 39, 3, 22};
+  EXPECT_LE(max_difference(logits_of(*load_model(out, Compute::kF32, ctx), ctx, ids),
+                           logits_of(*load_model(file->path(), Compute::kF32, ctx), ctx, ids)),
+            1e-4f);
+}
+
+TEST_F(Export, TokenizersOfGgufComeBack) {
+  R1_TEST_DATA(smollm2, "models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
+  R1_TEST_DATA(gpt2, "gguf-vocab/ggml-vocab-gpt-2.gguf");
+  for (const std::string& path : {smollm2, gpt2}) {
+    SCOPED_TRACE(path);
+    const auto file = WeightFile::open(path);
+    ASSERT_TRUE(file);
+    const auto files = tokenizer_files(*file);
+    ASSERT_TRUE(files) << files.error().message;
+    ASSERT_EQ(files->size(), 2u);
+    const auto back = Tokenizer::from_json((*files)[0].text, (*files)[1].text);
+    ASSERT_TRUE(back) << back.error().message;
+    const auto own = load_tokenizer(*file);
+    ASSERT_TRUE(own);
+    for (const char* text : {"Hello, World's 12345 things!\n\n  indented\ttab", "ॳ🚜ﾡ‗っ⁄ų 뚱 h⊧",
+                             "<|im_start|>user\nWhy?<|im_end|>\n<|endoftext|>", "", "   "}) {
+      EXPECT_EQ(back->encode(text, true), own->encode(text, true)) << text;
+      EXPECT_EQ(back->encode(text, false), own->encode(text, false)) << text;
+    }
+    EXPECT_EQ(back->add_bos(), own->add_bos());
+    EXPECT_TRUE(std::ranges::equal(back->end_ids(), own->end_ids()));
+  }
 }
 
 TEST_F(Export, LowRankUpdatesAreMerged) {
