@@ -88,6 +88,10 @@ class Output {
 Result<void> list() {
   fmt::print("{:<18}{:>10}{:>10}\n", "task", "training", "held out");
   for (const Task& task : tasks()) {
+    if (!task.problems) {
+      fmt::print("{:<18}{:>20}  {}\n", task.name, "a file's", task.summary);
+      continue;
+    }
     const ProblemSet set(task);
     fmt::print("{:<18}{:>10}{:>10}  {}\n", task.name, set.n_training(), set.n_held_out(),
                task.summary);
@@ -122,6 +126,7 @@ Result<void> make(const Options& o) {
     return out.commit();
   }
   R1_TRY(const Task* const task, find_task(name));
+  if (!task->problems) return error("{}: its problems are lines of a file, not made", name);
   const ProblemSet set(*task);
   if (o.held_out) {
     for (size_t i = 0; i < set.n_held_out(); ++i)

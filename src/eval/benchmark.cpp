@@ -49,6 +49,14 @@ Result<std::vector<Item>> own_items(std::string_view name, const std::string* js
   return held_out_items(name, nullptr);
 }
 
+Result<std::vector<Item>> file_items(std::string_view name, const std::string* jsonl) {
+  if (!jsonl) return error("{}: its problems are a file's: --problems FILE", name);
+  R1_TRY(auto problems, task(name).read(*jsonl));
+  std::vector<Item> items;
+  for (Problem& problem : problems) items.push_back(item_of(std::move(problem)));
+  return items;
+}
+
 constexpr Benchmark kBenchmarks[] = {
     {"countdown", "numbers make a target by + - * /; a file, or countdown3's held-out problems",
      [](const std::string* jsonl) { return held_out_items("countdown3", jsonl); },
@@ -65,6 +73,9 @@ constexpr Benchmark kBenchmarks[] = {
     {"linear", "a*x+b=c: the held-out problems",
      [](const std::string* jsonl) { return own_items("linear", jsonl); },
      [](const Item& i, std::string_view c) { return grade(task("linear"), i, c); }},
+    {"gsm8k", "word problems: all of a file's",
+     [](const std::string* jsonl) { return file_items("gsm8k", jsonl); },
+     [](const Item& i, std::string_view c) { return grade(task("gsm8k"), i, c); }},
 };
 
 Result<Item> read_line(std::string_view line) {

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "grade/countdown.h"
 #include "grade/countdown_problems.h"
+#include "grade/gsm8k.h"
 
 namespace r1 {
 namespace {
@@ -113,6 +114,14 @@ std::vector<Problem> linear_equations() {
   return problems;
 }
 
+std::string vote_gsm8k(const Problem&, std::string_view completion) {
+  return gsm8k_answer(completion);
+}
+
+double reward_gsm8k(const Problem& problem, std::string_view completion) {
+  return gsm8k_answer(completion) == std::to_string(problem.target) ? 1 : 0;
+}
+
 constexpr Task kTasks[] = {
     {"countdown3", "three numbers 1-9 make a target 10-50 by + - *", countdown3, reorder_countdown,
      reward_countdown, vote_countdown},
@@ -122,6 +131,8 @@ constexpr Task kTasks[] = {
      vote_number},
     {"linear", "a*x+b=c in whole numbers: x", linear_equations, nullptr, reward_number,
      vote_number},
+    {"gsm8k", "word problems of GSM8K, lines of its files", nullptr, nullptr, reward_gsm8k,
+     vote_gsm8k, read_gsm8k},
 };
 
 }  // namespace
@@ -142,8 +153,8 @@ Problem countdown_problem(std::vector<int64_t> numbers, int64_t target) {
   return {std::move(prompt), std::move(numbers), target};
 }
 
-ProblemSet::ProblemSet(const Task& task) : task_(task) {
-  for (Problem& problem : task.problems())
+ProblemSet::ProblemSet(const Task& task, std::vector<Problem> problems) : task_(task) {
+  for (Problem& problem : problems)
     (r1::held_out(problem.numbers) ? held_out_ : training_).push_back(std::move(problem));
 }
 

@@ -1,6 +1,6 @@
 // Tasks: families of verifiable problems. A task is a line of kTasks: its problems, who of them is
-// never trained on, and an exact reward. Everything is a pure function of numbers: no files, no
-// state.
+// never trained on, and an exact reward. Everything is a pure function of numbers, or of a file's
+// text.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +21,15 @@ struct Problem {
 
 struct Task {
   std::string_view name, summary;
-  std::vector<Problem> (*problems)();  // all, in one order
+  std::vector<Problem> (*problems)();  // all, in one order; null: they are lines of a file
   // Another problem of the same numbers in another order, by a number; null: their order matters.
   Problem (*reorder)(const Problem& problem, uint64_t seed, uint64_t i);
   double (*reward)(const Problem& problem, std::string_view completion);  // 1 right, else 0
   // What an answer votes for under cons@n (grade/score.h): for Countdown the value reached; "":
   // there is no answer. Votes that are equal are both right or both wrong.
   std::string (*vote)(const Problem& problem, std::string_view completion);
+  // The problems of a file's text, JSONL; null where the task has its own.
+  Result<std::vector<Problem>> (*read)(std::string_view jsonl) = nullptr;
 };
 
 std::span<const Task> tasks();
@@ -37,7 +39,8 @@ Result<const Task*> find_task(std::string_view name);  // the error lists the na
 // ascending order, so that no order or operator makes a problem of training out of a held-out one.
 class ProblemSet {
  public:
-  explicit ProblemSet(const Task& task);
+  explicit ProblemSet(const Task& task) : ProblemSet(task, task.problems()) {}
+  ProblemSet(const Task& task, std::vector<Problem> problems);
 
   const Task& task() const { return task_; }
   size_t n_training() const { return training_.size(); }

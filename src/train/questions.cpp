@@ -5,12 +5,31 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "train/questions.h"
 
 namespace r1 {
 namespace {
 
-constexpr std::string_view kProblem = "{}";  // its place in an instruction
+constexpr std::string_view kProblem = "{}";     // its place in an instruction
+constexpr uint64_t kProblemsLimit = 256 << 20;  // bytes
+
+// "countdown3", or of a task of a file "gsm8k train.jsonl".
+Result<ProblemSet> problems_of(const std::string& text) {
+  const size_t space = text.find(' ');
+  R1_TRY(const Task* const task, find_task(text.substr(0, space)));
+  const std::string path = space == text.npos ? "" : text.substr(space + 1);
+  if (!task->read) {
+    if (!path.empty()) return error("grpo.tasks: {} has its own problems, no file's", task->name);
+    return ProblemSet(*task);
+  }
+  if (path.empty())
+    return error("grpo.tasks: {} needs a file: \"{} train.jsonl\"", task->name, task->name);
+  R1_TRY(const std::string jsonl, read_file(path, kProblemsLimit));
+  auto problems = task->read(jsonl);
+  if (!problems) return std::move(problems).error().in(path);
+  return ProblemSet(*task, *std::move(problems));
+}
 
 }  // namespace
 
@@ -71,8 +90,9 @@ Result<std::unique_ptr<TaskQuestions>> TaskQuestions::create(const Recipe& recip
   std::unique_ptr<TaskQuestions> q(new TaskQuestions(recipe, trained));
   if (recipe.grpo.tasks.empty()) return error("grpo.tasks: names no task");
   for (const std::string& name : recipe.grpo.tasks) {
-    R1_TRY(const Task* const task, find_task(name));
-    q->sets_.emplace_back(*task);
+    R1_TRY(ProblemSet set, problems_of(name));
+    if (set.n_training() == 0) return error("grpo.tasks: {}: no problem to train on", name);
+    q->sets_.push_back(std::move(set));
   }
   if (recipe.grpo.rewards.empty()) return error("grpo.rewards: names no reward");
   for (const std::string& text : recipe.grpo.rewards) {

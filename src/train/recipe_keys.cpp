@@ -226,7 +226,8 @@ constexpr RecipeKey kKeys[] = {
 
     {.name = "grpo.tasks",
      .field = at<&Recipe::grpo, &GrpoRecipe::tasks>,
-     .doc = "problems of room grade, asked in turn: countdown3, countdown4, arithmetic, linear"},
+     .doc = "problems of room grade, asked in turn: countdown3, countdown4, arithmetic, linear; of "
+            "a file: \"gsm8k train.jsonl\""},
     {.name = "grpo.instruction",
      .field = at<&Recipe::grpo, &GrpoRecipe::instruction>,
      .doc = "what the user says; {} stands for the problem"},

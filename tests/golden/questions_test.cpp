@@ -70,7 +70,11 @@ TEST(Questions, RefuseWhatTheyCannotDo) {
     return q ? "" : q.error().message;
   };
   EXPECT_EQ(refusal("grpo.tasks=[\"chess\"]"),
-            "no task chess: there are countdown3, countdown4, arithmetic, linear");
+            "no task chess: there are countdown3, countdown4, arithmetic, linear, gsm8k");
+  EXPECT_EQ(refusal("grpo.tasks=[\"gsm8k\"]"),
+            "grpo.tasks: gsm8k needs a file: \"gsm8k train.jsonl\"");
+  EXPECT_EQ(refusal("grpo.tasks=[\"linear a.jsonl\"]"),
+            "grpo.tasks: linear has its own problems, no file's");
   EXPECT_EQ(refusal("grpo.tasks=[]"), "grpo.tasks: names no task");
   EXPECT_EQ(refusal("grpo.rewards=[\"style\"]"),
             "no reward style: there are accuracy, format, language");
