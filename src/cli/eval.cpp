@@ -9,9 +9,11 @@
 #include "base/units.h"
 #include "cli/chat_options.h"
 #include "cli/commands.h"
+#include "cli/default_model.h"
 #include "cli/evaluation.h"
 #include "eval/harness.h"
 #include "format/hf_config.h"
+#include "format/weights_hash.h"
 #include "infer/vocab_spec.h"
 #include "train/known_metrics.h"
 
@@ -19,7 +21,7 @@ namespace r1 {
 
 const char* const eval_examples =
     "Examples:\n"
-    "  r1 eval countdown3 --model models/r1-nano                  its held-out problems\n"
+    "  r1 eval countdown3                                         r1-nano, the held-out problems\n"
     "  r1 eval countdown --problems mine.jsonl --model m.gguf     {\"nums\": [1, 5, 8], "
     "\"target\": "
     "40}\n"
@@ -46,17 +48,13 @@ struct Options {
 
 Json to_json(const Estimate& e) { return {{"value", e.value}, {"low", e.low}, {"high", e.high}}; }
 
-Json to_json(const Options& o, const EvalResult& r) {
+Json to_json(const Options& o, const std::string& weights, const EvalResult& r) {
   const Score& s = r.score;
-  Json json = {{"benchmark", o.benchmark},
-               {"model", o.model.model},
-               {"problems", s.problems},
-               {"samples", s.samples},
-               {"temperature", o.eval.temperature},
-               {"top_p", o.eval.top_p},
-               {"top_k", o.eval.top_k},
-               {"seed", o.eval.seed},
-               {"max_tokens", o.eval.max_tokens},
+  Json json = {{"benchmark", o.benchmark},    {"model", o.model.model},
+               {"weights_xxh3_128", weights}, {"problems", s.problems},
+               {"samples", s.samples},        {"temperature", o.eval.temperature},
+               {"top_p", o.eval.top_p},       {"top_k", o.eval.top_k},
+               {"seed", o.eval.seed},         {"max_tokens", o.eval.max_tokens},
                {"prompt", o.eval.prompt}};
   for (const PassAtK& p : s.pass) json[fmt::format("pass@{}", p.k)] = to_json(p.share);
   json[fmt::format("cons@{}", s.samples)] = to_json(s.cons_n);
@@ -113,6 +111,9 @@ Result<std::vector<Item>> items_of(const Benchmark& benchmark, const std::string
 
 Result<void> run(Options o) {
   R1_TRY(const Benchmark* const benchmark, find_benchmark(o.benchmark));
+  if (o.model.model.empty()) {
+    R1_TRY(o.model.model, default_model("--model FILE.gguf or --model FOLDER"));
+  }
   R1_TRY(const auto items, items_of(*benchmark, o.problems));
   R1_TRY(const WeightFile file, WeightFile::open(o.model.model));
   R1_TRY(const Tokenizer tokenizer, load_tokenizer(file));
@@ -136,7 +137,9 @@ Result<void> run(Options o) {
   bar.finish();
   if (!o.answers.empty()) R1_DO(write_answers(o.answers, items, result));
   if (o.json) {
-    fmt::print("{}\n", to_json(o, result).dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print(
+        "{}\n",
+        to_json(o, weights_hash(file), result).dump(2, ' ', false, Json::error_handler_t::replace));
   } else {
     print(o, result);
   }

@@ -45,7 +45,8 @@ void add_evaluation_options(CLI::App& app, EvaluationOptions& options) {
 }
 
 void add_named_model_options(CLI::App& app, EvaluationOptions& options) {
-  app.add_option("--model", options.model, kModelHelp)->required()->type_name("MODEL");
+  app.add_option("--model", options.model, std::string(kModelHelp) + "; default: r1-nano")
+      ->type_name("MODEL");
   add_loading_options(app, options);
 }
 

@@ -5,12 +5,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <filesystem>
 
 #include "base/file.h"
 #include "cli/ask.h"
 #include "cli/chat_options.h"
 #include "cli/commands.h"
+#include "cli/default_model.h"
 #include "cli/interrupt.h"
 #include "cli/puzzle.h"
 #include "cli/repl.h"
@@ -39,25 +39,6 @@ struct RunOptions {
 void print(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
-}
-
-// The small model that comes with r1: beside an installed program, or in the source it was built
-// from.
-Result<std::string> default_model() {
-  std::error_code failure;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", failure).parent_path();
-  for (const char* root : {"../share/r1", "../.."}) {
-    const auto path = (program / root / "models/r1-nano").lexically_normal();
-    if (std::filesystem::exists(path / "model.safetensors", failure)) {
-      fmt::print(stderr,
-                 "r1: no MODEL given, so this is {}, which learned to play Countdown; "
-                 "r1 run FILE.gguf or r1 run FOLDER takes another\n",
-                 path.string());
-      return path.string();
-    }
-  }
-  return error(
-      "no MODEL given and no models/r1-nano beside the program: r1 run FILE.gguf or r1 run FOLDER");
 }
 
 Result<std::string> read_input() {
@@ -123,7 +104,7 @@ Result<void> run_model(const RunOptions& options) {
   }
   std::string path = options.model;
   if (path.empty()) {
-    R1_TRY(path, default_model());
+    R1_TRY(path, default_model("r1 run FILE.gguf or r1 run FOLDER"));
   }
   R1_TRY(std::unique_ptr<ChatModel> model, open(path));
   fmt::print(stderr, "{}\n", model->startup_line());

@@ -62,22 +62,6 @@ Result<StateValue> read_value(const std::string& key, const json& j) {
 
 }  // namespace
 
-struct Checksum::State {
-  XXH3_state_t xxh;
-};
-
-Checksum::Checksum() : state_(std::make_unique<State>()) { XXH3_128bits_reset(&state_->xxh); }
-Checksum::~Checksum() = default;
-
-void Checksum::add(std::span<const std::byte> bytes) {
-  XXH3_128bits_update(&state_->xxh, bytes.data(), bytes.size());
-}
-
-std::string Checksum::hex() const {
-  const XXH128_hash_t hash = XXH3_128bits_digest(&state_->xxh);
-  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
-}
-
 Result<std::string> manifest_text(const Manifest& manifest) {
   json j = {{"format", kFormat}, {"step", manifest.step}};
   j["score"] = manifest.score ? json(*manifest.score) : json();

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/checksum.h"
 #include "base/error.h"
 #include "train/checkpoint.h"
 
@@ -31,20 +32,5 @@ struct Manifest {
 // Error: a value that JSON cannot hold, a number that is not finite or text that is not UTF-8.
 Result<std::string> manifest_text(const Manifest& manifest);
 Result<Manifest> parse_manifest(std::string_view text);
-
-// XXH3-128 of bytes that come in pieces.
-class Checksum {
- public:
-  Checksum();
-  ~Checksum();
-  Checksum(const Checksum&) = delete;
-  Checksum& operator=(const Checksum&) = delete;
-  void add(std::span<const std::byte> bytes);
-  std::string hex() const;
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
 
 }  // namespace r1
