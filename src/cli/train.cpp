@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
+#include "format/weights_hash.h"
 #include "train/export.h"
 #include "train/plan.h"
 #include "train/questions.h"
@@ -49,12 +51,14 @@ Result<Recipe> read_recipe(const Options& o) {
   return parse_recipe(text, o.recipe, *kind, o.set);
 }
 
-Monitor::Options view(const Options& o, const Recipe& recipe) {
+Monitor::Options view(const Options& o, const Recipe& recipe, const WeightFile& begun_with) {
   Monitor::Options view;
   view.title = fmt::format("{} {}", o.kind, o.recipe);
   view.environment = {
       {"seed", std::to_string(recipe.run.seed)},
       {"model", recipe.model.path.empty() ? recipe.model.config : recipe.model.path}};
+  if (!begun_with.tensors().empty())
+    view.environment.emplace_back("its weights (XXH3-128)", weights_hash(begun_with));
   view.environment.emplace_back("arithmetic", recipe.model.precision);
   if (const auto isa = chosen_isa()) view.environment.emplace_back("machine", name(*isa));
   if (recipe.kind == TrainKind::kGrpo) view.max_length = recipe.grpo.max_tokens;
@@ -126,6 +130,13 @@ void print_cost(const Recipe& r, const PlanCost& cost) {
       printable(r.run.out), r.lora.rank > 0 ? "adapter/" : "model");
 }
 
+// Its tokens, of examples as they are.
+int64_t largest_micro_batch(const Recipe& r, const DataSummary& s) {
+  const int64_t step = r.batch.sequences * s.tokens / std::max<int64_t>(1, s.read - s.dropped);
+  const int64_t of_step = r.batch.tokens > 0 ? std::min(step, r.batch.tokens) : step;
+  return std::max(s.longest, std::min(r.batch.micro_tokens, of_step));
+}
+
 // Nothing is written.
 Result<void> dry_run(const Recipe& recipe, Trainer& trainer, uint64_t model, double n_examples) {
   R1_TRY(const PlanCost cost, measure(trainer, model));
@@ -143,7 +154,8 @@ Result<void> train_with(const Options& o, const Recipe& recipe, const TrainedMod
              [](const std::string& line) { fmt::print(stderr, "r1: {}\n", printable(line)); }));
   R1_DO(write_file(recipe.run.out + "/recipe.toml", to_toml(recipe)));
   const InterruptGuard guard(InterruptGuard::kTerminateToo);
-  R1_TRY(const RunResult result, run(recipe, trainer, checkpoints, view(o, recipe), interrupted));
+  R1_TRY(const RunResult result,
+         run(recipe, trainer, checkpoints, view(o, recipe, *trained.file), interrupted));
   tell_end(o, recipe, result);
   if (result.end == RunEnd::kInterrupted) return {};
   R1_TRY(const std::string model, export_run(recipe, trained));
@@ -167,11 +179,17 @@ Result<void> train(const Options& o) {
     R1_TRY(const RolloutOptions rollout, rollout_options(recipe, trained));
     GrpoTrainer trainer(*trained.model, *trained.ctx, *questions, options, rollout,
                         learner_options(recipe));
-    if (o.dry_run) return dry_run(recipe, trainer, loaded, 0);
+    if (o.dry_run) {
+      const int64_t answers = recipe.grpo.prompts * recipe.grpo.group / recipe.grpo.minibatches;
+      R1_DO(check_micro_batch(
+          recipe, trained, std::min(recipe.batch.micro_tokens, answers * recipe.grpo.max_tokens)));
+      return dry_run(recipe, trainer, loaded, 0);
+    }
     return train_with(o, recipe, trained, trainer);
   }
   R1_TRY(const TrainingData data, open_data(recipe, trained));
   double n_examples = 0;  // of an epoch, those left out not counted
+  int64_t micro_batch = 0;
   if (o.dry_run) {
     R1_TRY(const DataSummary summary,
            summarize(*data.train, trained.tokenizer ? &*trained.tokenizer : nullptr,
@@ -180,6 +198,7 @@ Result<void> train(const Options& o) {
     n_examples = static_cast<double>(summary.size) *
                  static_cast<double>(summary.read - summary.dropped) /
                  static_cast<double>(summary.read);
+    micro_batch = largest_micro_batch(recipe, summary);
   }
   SftTrainer trainer(*trained.model, *trained.ctx, *data.train, data.held_out.get(),
                      {.seed = static_cast<uint64_t>(recipe.run.seed),
@@ -187,7 +206,10 @@ Result<void> train(const Options& o) {
                       .tokens = recipe.batch.tokens,
                       .evaluate = data.n_held_out},
                      learner_options(recipe));
-  if (o.dry_run) return dry_run(recipe, trainer, loaded, n_examples);
+  if (o.dry_run) {
+    R1_DO(check_micro_batch(recipe, trained, micro_batch));
+    return dry_run(recipe, trainer, loaded, n_examples);
+  }
   return train_with(o, recipe, trained, trainer);
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "base/rng.h"
 #include "grade/behaviour.h"
@@ -92,8 +93,8 @@ Result<StepReport> GrpoTrainer::step(int64_t step) {
     for (const size_t i : minibatch(next_)) learned_tokens += std::ssize(lessons_[i].rollout.logp);
     if (auto learned = learn(report, fresh); !learned) {
       learner_.drop_gradients();
-      return std::move(learned).error().in(
-          fmt::format("rollout {}, minibatch {} of {}", rollouts_, next_ + 1, n_minibatches()));
+      return error("step {}, minibatch {} of {} of rollout {}: {}; its questions: {}", step,
+                   next_ + 1, n_minibatches(), rollouts_, learned.error().message, asked_in(next_));
     }
     ++next_;
   }
@@ -123,6 +124,21 @@ std::vector<size_t> GrpoTrainer::minibatch(int64_t number) const {
     std::ranges::sort(order, {}, key);
   }
   return {order.begin() + part * n / parts, order.begin() + (part + 1) * n / parts};
+}
+
+// Its questions, for people: "Use 1, 5, 8 to make 40.", "Use 2, 3, 9 to make 15." and 30 more.
+std::string GrpoTrainer::asked_in(int64_t number) const {
+  constexpr size_t kMost = 8;
+  std::set<int64_t> asked;
+  for (const size_t i : minibatch(number)) asked.insert(lessons_[i].question);
+  std::string text;
+  size_t told = 0;
+  for (const int64_t question : asked) {
+    if (told++ == kMost) return text + fmt::format(" and {} more", asked.size() - kMost);
+    text +=
+        fmt::format("{}\"{}\"", told > 1 ? ", " : "", questions_.text(Question{false, question}));
+  }
+  return text;
 }
 
 Result<std::vector<Rollout>> GrpoTrainer::answers_to(std::span<const Question> questions, int64_t n,
@@ -194,7 +210,10 @@ Result<void> GrpoTrainer::draw(int64_t step, StepReport& report) {
   summarize(drawn, report);
   for (size_t i = 0; i < drawn.rollouts.size(); ++i) {
     if (!drawn.signal[i / group]) continue;
-    lessons_.push_back({std::move(drawn.rollouts[i]), static_cast<float>(advantage[i]), {}});
+    lessons_.push_back({drawn.questions[i / group].number,
+                        std::move(drawn.rollouts[i]),
+                        static_cast<float>(advantage[i]),
+                        {}});
   }
   Clock clock;
   if (refers()) R1_DO(refer(step));

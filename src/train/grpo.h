@@ -85,6 +85,7 @@ class GrpoTrainer final : public Trainer {
  private:
   // An answer to learn from.
   struct Lesson {
+    int64_t question = 0;  // of training
     Rollout rollout;
     float advantage = 0;
     std::vector<float> reference_logp;  // empty without a reference
@@ -100,6 +101,7 @@ class GrpoTrainer final : public Trainer {
   Result<void> refer(int64_t step);
   void swap_reference();
   Result<void> learn(StepReport& report, bool fresh);
+  std::string asked_in(int64_t minibatch) const;
   Result<std::vector<Rollout>> answers_to(std::span<const Question> questions, int64_t n,
                                           float temperature) const;
 
@@ -116,7 +118,7 @@ class GrpoTrainer final : public Trainer {
   int64_t rollouts_ = 0, asked_ = 0;           // so far; the next question's number
 
   struct Flat {  // what state() lends
-    std::vector<int32_t> ids, shape;
+    std::vector<int32_t> questions, ids, shape;
     std::vector<float> logp, reference_logp, advantages;
   };
   Flat flat_;

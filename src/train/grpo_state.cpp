@@ -87,6 +87,7 @@ SavedState GrpoTrainer::state() {
   };
   // A rollout that is used up is not needed again.
   for (const Lesson& l : std::span(lessons_).first(next_ < n_minibatches() ? lessons_.size() : 0)) {
+    flat_.questions.push_back(static_cast<int32_t>(l.question));
     append(flat_.ids, l.rollout.ids);
     append(flat_.shape,
            std::vector{static_cast<int32_t>(l.rollout.ids.size()),
@@ -99,6 +100,7 @@ SavedState GrpoTrainer::state() {
   const auto floats = [&](std::string name, const std::vector<float>& values) {
     state.tensors.push_back(state_tensor(std::move(name), {std::ssize(values)}, values));
   };
+  state.tensors.push_back(state_tensor("rollout/questions", flat_.questions));
   state.tensors.push_back(state_tensor("rollout/ids", flat_.ids));
   state.tensors.push_back(state_tensor("rollout/shape", flat_.shape));
   floats("rollout/logp", flat_.logp);
@@ -115,13 +117,15 @@ Result<void> GrpoTrainer::restore(const SavedState& state) {
   R1_TRY(asked_, state.integer("grpo.asked"));
   R1_TRY(reference_step_, state.integer("grpo.reference_step"));
   R1_TRY(next_, state.integer("grpo.next"));
+  R1_TRY(const auto asked, numbers<int32_t>(state, "rollout/questions", DType::kI32));
   R1_TRY(const auto ids, numbers<int32_t>(state, "rollout/ids", DType::kI32));
   R1_TRY(const auto shape, numbers<int32_t>(state, "rollout/shape", DType::kI32));
   R1_TRY(const auto logp, numbers<float>(state, "rollout/logp", DType::kF32));
   R1_TRY(const auto reference, numbers<float>(state, "rollout/reference_logp", DType::kF32));
   R1_TRY(const auto advantages, numbers<float>(state, "rollout/advantages", DType::kF32));
   const Error mismatch{"the tensors of the rollout do not fit one another"};
-  if (shape.size() != advantages.size() * kShape || next_ < 0) return mismatch;
+  if (shape.size() != advantages.size() * kShape || asked.size() != advantages.size() || next_ < 0)
+    return mismatch;
   lessons_.clear();
   // Takes the next n elements of a tensor.
   const auto take = [](const auto& from, size_t& at, int32_t n) {
@@ -144,7 +148,8 @@ Result<void> GrpoTrainer::restore(const SavedState& state) {
     for (const int32_t id : own_ids) {
       if (id < 0 || id >= model_.config().vocab_size) return mismatch;
     }
-    lessons_.push_back({.rollout = {.ids = {own_ids.begin(), own_ids.end()},
+    lessons_.push_back({.question = std::max(0, asked[i]),
+                        .rollout = {.ids = {own_ids.begin(), own_ids.end()},
                                     .first = s[1],
                                     .logp = {own_logp.begin(), own_logp.end()},
                                     .capped = s[2] != 0},

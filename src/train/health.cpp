@@ -84,13 +84,13 @@ constexpr Rule kRules[] = {
      [](const Past& p) {
        return if_unhealthy(p.now("mismatch"), [](double v) { return v != 0; });
      }},
-    {{"reward-std", "all answers got the same reward",
-      "With no difference between answers there is no signal: the step taught nothing.",
+    {{"reward-std", "no signal: all answers got the same reward",
+      "With no difference between answers the step taught nothing.",
       "If the reward is 0: easier problems, more answers a group, a longer limit, or more "
       "pre-training. If it is 1: the task is solved, take a harder one."},
      Figure::kNumber,
      [](const Past& p) {
-       return if_unhealthy(p.now("reward/std"), [](double v) { return v == 0; });
+       return p.now("reward/std") == 0 ? p.now("reward/mean") : std::nullopt;  // which one
      }},
     {{"groups", "at most 20 % of the groups have a signal",
       "Groups whose answers are all right or all wrong are thrown away: most of the work is lost.",

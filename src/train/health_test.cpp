@@ -43,12 +43,18 @@ TEST(Health, NamesEachFigureThatLeavesItsRange) {
     Values changed;
     std::string symptom;
   } cases[] = {
-      {{{"reward/std", 0}}, "reward-std"},        {{{"groups/signal", 0.2}}, "groups"},
-      {{{"entropy", 0.005}}, "entropy-collapse"}, {{{"entropy", 0.03}}, "entropy-low"},
-      {{{"entropy", 0.7}}, "entropy-high"},       {{{"kl", 0.5}}, "kl"},
-      {{{"length/capped", 0.3}}, "capped"},       {{{"mismatch", 1e-9}}, "mismatch"},
-      {{{"gradient_norm", 6}}, "gradient"},       {{{"length/mean", 50}}, "length-falls"},
-      {{{"length/mean", 150}}, "length-climbs"},  {{{"reward/mean", 0.2}}, "reward-lost"},
+      {{{"reward/std", 0}, {"reward/mean", 1}}, "reward-std"},
+      {{{"groups/signal", 0.2}}, "groups"},
+      {{{"entropy", 0.005}}, "entropy-collapse"},
+      {{{"entropy", 0.03}}, "entropy-low"},
+      {{{"entropy", 0.7}}, "entropy-high"},
+      {{{"kl", 0.5}}, "kl"},
+      {{{"length/capped", 0.3}}, "capped"},
+      {{{"mismatch", 1e-9}}, "mismatch"},
+      {{{"gradient_norm", 6}}, "gradient"},
+      {{{"length/mean", 50}}, "length-falls"},
+      {{{"length/mean", 150}}, "length-climbs"},
+      {{{"reward/mean", 0.2}}, "reward-lost"},
   };
   for (const auto& c : cases) {
     Patient p;

@@ -172,8 +172,7 @@ Result<Learner::Step> Learner::step() {
   for (size_t i = 0; i < states_.size(); ++i) {
     const double of_tensor = parallel_squared_norm(ctx_, states_[i].gradient);
     if (!std::isfinite(of_tensor)) {
-      return error("step {}: the gradient of {} is not finite", step_ + 1,
-                   model_.parameters()[i].name);
+      return error("the gradient of {} is not finite", model_.parameters()[i].name);
     }
     squares += of_tensor;
     if (of_tensor > most) {
@@ -182,9 +181,9 @@ Result<Learner::Step> Learner::step() {
     }
   }
   if (options_.stop_norm > 0 && std::sqrt(squares) > options_.stop_norm) {
-    return error("step {}: the gradients' norm is {:.4g}, above {}; the largest is {}'s, {:.4g}",
-                 step_ + 1, std::sqrt(squares), options_.stop_norm,
-                 model_.parameters()[largest].name, std::sqrt(most));
+    return error("the gradients' norm is {:.4g}, above {}; the largest is {}'s, {:.4g}",
+                 std::sqrt(squares), options_.stop_norm, model_.parameters()[largest].name,
+                 std::sqrt(most));
   }
   ++step_;
   Step done{.step = step_,

@@ -122,8 +122,9 @@ TEST_F(MonitorTest, TheLiveBlockIsDrawnOverItself) {
 TEST_F(MonitorTest, WarningsAreToldOnce) {
   const auto monitor = open();
   for (int64_t step = 1; step <= 5; ++step)
-    ASSERT_TRUE(monitor->step({step, 1, {{"reward/std", 0}}}));
-  const std::string warning = "warning at step 1: all answers got the same reward: 0\n";
+    ASSERT_TRUE(monitor->step({step, 1, {{"reward/std", 0}, {"reward/mean", 0.1}}}));
+  const std::string warning =
+      "warning at step 1: no signal: all answers got the same reward: 0.100\n";
   EXPECT_NE(shown_.find(warning), std::string::npos) << shown_;
   EXPECT_EQ(shown_.find("warning"), shown_.rfind("warning"));
 }

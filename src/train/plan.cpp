@@ -101,6 +101,41 @@ double forecast_seconds(const Recipe& recipe, const PlanCost& cost, bool evaluat
   return limit > 0 ? std::min(limit, seconds) : seconds;
 }
 
+Result<void> check_micro_batch(const Recipe& recipe, const TrainedModel& trained, int64_t tokens) {
+  constexpr int64_t kFew = 64, kMore = 320;
+  if (tokens <= kMore) return {};
+  const Model& model = *trained.model;
+  // Memory of its own, which it gives back; no gradients of weights, which are counted elsewhere.
+  Context ctx(trained.ctx->isa(), trained.ctx->n_threads());
+  Learner::Options options = learner_options(recipe);
+  options.tuning = [](const ModelParameter&) { return Tuning{.frozen = true}; };
+  Learner learner(model, ctx, options);
+  const auto grown = [&](int64_t n) -> Result<uint64_t> {
+    std::vector<int32_t> ids(static_cast<size_t>(n) + 1);
+    for (size_t i = 0; i < ids.size(); ++i)
+      ids[i] = static_cast<int32_t>(static_cast<int64_t>(i) % model.config().vocab_size);
+    const TrainSequence sequence{ids};
+    const uint64_t before = resident_bytes();
+    R1_DO(learner.accumulate({&sequence, 1}, [](size_t, auto, std::span<float> gradient) {
+      std::ranges::fill(gradient, 0.0f);
+    }));
+    const uint64_t after = resident_bytes();
+    return after - std::min(before, after);
+  };
+  R1_TRY(const uint64_t few, grown(kFew));  // and what a forward maps of the file
+  (void)few;
+  R1_TRY(const uint64_t more, grown(kMore));
+  const double each = static_cast<double>(more) / kMore;
+  const auto needed = static_cast<uint64_t>(each * static_cast<double>(tokens));
+  R1_TRY(const uint64_t free, available_memory());
+  if (needed < free) return {};
+  return error(
+      "a micro batch of {} tokens would need about {}, and {} are free: batch.micro_tokens = {} "
+      "would fit; model.recompute = true needs less for each token",
+      format_grouped(static_cast<uint64_t>(tokens)), format_bytes(needed), format_bytes(free),
+      static_cast<int64_t>(0.8 * static_cast<double>(free) / each) / 64 * 64);
+}
+
 Result<void> check_memory(const Recipe& recipe, const Model& model) {
   const Learner::Options options = learner_options(recipe);
   uint64_t needed = 0;

@@ -11,6 +11,7 @@
 #include "train/dataset.h"
 #include "train/recipe.h"
 #include "train/run.h"
+#include "train/setup.h"
 
 namespace r1 {
 
@@ -47,6 +48,11 @@ Result<PlanCost> measure(Trainer& trainer, uint64_t model);
 
 // Seconds of a whole run; 0 steps: unknown, its minutes alone.
 double forecast_seconds(const Recipe& recipe, const PlanCost& cost, bool evaluates);
+
+// Whether the micro batches of a run fit, before one is tried: forward and backward of a few tokens
+// are measured, and `tokens` would take as many times more. An error says what they would need,
+// what there is, and how many tokens fit.
+Result<void> check_micro_batch(const Recipe& recipe, const TrainedModel& trained, int64_t tokens);
 
 // Gradients and moments must fit beside the weights: an error names what is needed and what there
 // is. Before anything is allocated.

@@ -140,7 +140,7 @@ Result<StepReport> SftTrainer::step(int64_t step) {
   auto done = learner_.step();
   if (!done) {
     learner_.drop_gradients();
-    return error("{}; its batch: {}", done.error().message, places(taken.examples));
+    return error("step {}: {}; its batch: {}", step, done.error().message, places(taken.examples));
   }
   cursor_ = taken.cursor;
   const double seconds = seconds_since(start);

@@ -61,6 +61,16 @@ TEST_F(Train, ADryRunPrintsThePlanAndWritesNothing) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
 }
 
+TEST_F(Train, ADryRunSaysWhatTooLargeMicroBatchesWouldNeed) {
+  const Finished r = train(
+      {"--dry-run", "--set", "batch.sequences=1000000", "--set", "batch.micro_tokens=16777216"});
+  EXPECT_EQ(r.code, 1);
+  for (const char* said : {"a micro batch of 16,777,216 tokens would need about ",
+                           " are free: ", "batch.micro_tokens = "}) {
+    EXPECT_NE(r.err.find(said), std::string::npos) << said << "\n" << r.err;
+  }
+}
+
 TEST_F(Train, TheLossFallsAndARunThatGoesOnEndsWithTheSameBits) {
   const Finished whole = train({"--set", "run.steps=6"});
   ASSERT_EQ(whole.code, 0) << whole.err;

@@ -45,7 +45,8 @@ struct Case {
 
 // A model that learns and its trainer.
 struct Training {
-  Training(const std::string& folder, DType dtype, const GrpoOptions& options, Isa isa)
+  Training(const std::string& folder, DType dtype, const GrpoOptions& options, Isa isa,
+           double stop_norm = 0)
       : ctx(isa, 2) {
     model = load_to_learn(folder, dtype, ctx);
     questions.emplace(model->config().vocab_size);
@@ -57,6 +58,7 @@ struct Training {
     Learner::Options learner;
     learner.adamw = {.lr = 1e-3, .weight_decay = 0};
     learner.micro_batch = 300;
+    learner.stop_norm = stop_norm;
     trainer.emplace(*model, ctx, *questions, options, rollout, learner);
   }
   double value(const StepReport& report, std::string_view name) {
@@ -133,6 +135,22 @@ TEST(GrpoRewards, Rise) {
   }
   EXPECT_LT(first, 0.6);
   EXPECT_GT(last, 0.85);
+}
+
+TEST(GrpoStep, ThatFailsNamesStepTensorAndQuestions) {
+  R1_TEST_DATA(folder, "golden/qwen2");
+  GrpoOptions options;
+  options.prompts = 10;
+  options.group = 4;
+  options.objective = *find_objective("dr_grpo");
+  Training t(folder, DType::kF32, options, *chosen_isa(), 1e-9);
+  const auto weights = t.weights();
+  const auto step = t.trainer->step(1);
+  ASSERT_FALSE(step);
+  for (const char* said : {"step 1, minibatch 1 of 1 of rollout 1: the gradients' norm is ",
+                           "the largest is model.", "; its questions: \"question ", " more"})
+    EXPECT_NE(step.error().message.find(said), std::string::npos) << step.error().message;
+  EXPECT_EQ(t.weights(), weights);
 }
 
 TEST(GrpoState, AnInterruptedRunEndsWithTheSameBits) {
