@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <stdexcept>
 
 #include "base/file.h"
@@ -21,14 +23,23 @@ std::span<const std::byte> stored_span(const StoredMatrix& m) {
           *stored_bytes(m.dtype, static_cast<uint64_t>(m.rows), static_cast<uint64_t>(m.cols))};
 }
 
-// The kernel starts to read the pages and does not wait for them.
-void read_ahead(const StoredMatrix& m) {
-  if (!m.mapped) return;
+// madvise for the pages that hold a matrix; 0 where nothing is mapped.
+int advise(const StoredMatrix& m, int advice) {
+  if (!m.mapped) return 0;
   const auto bytes = stored_span(m);
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t begin = reinterpret_cast<uintptr_t>(bytes.data()) / page * page;
   const uintptr_t end = reinterpret_cast<uintptr_t>(bytes.data()) + bytes.size();
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+  return ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
+// Reads the pages and waits for them. What cannot be read is an error here; touched, it would be a
+// signal. A system before Linux 5.14 does not know this advice (EINVAL).
+void read_now(const StoredMatrix& m) {
+  if (advise(m, MADV_POPULATE_READ) == 0 || errno == EINVAL) return;
+  throw std::runtime_error(fmt::format(
+      "cannot read {} of an expert from the model's file: {}", format_bytes(stored_span(m).size()),
+      errno == EFAULT ? "it was cut short, or the disk failed" : std::strerror(errno)));
 }
 
 }  // namespace
@@ -111,7 +122,8 @@ class StreamedExperts final : public Experts {
       }
       if (++ahead > kAhead) continue;
       const StoredExpert& stored = stored_[static_cast<size_t>(id)];
-      for (const StoredMatrix* m : {&stored.gate, &stored.up, &stored.down}) read_ahead(*m);
+      for (const StoredMatrix* m : {&stored.gate, &stored.up, &stored.down})
+        advise(*m, MADV_WILLNEED);  // starts to read, does not wait
     }
     std::vector<Expert> given;
     for (const int32_t id : wanted) {
@@ -152,6 +164,7 @@ class StreamedExperts final : public Experts {
   // From the file into the cache; false where there is no room.
   bool read(Context& ctx, int32_t id, ExpertCache::Entry& entry, bool must) {
     const StoredExpert& stored = stored_[static_cast<size_t>(id)];
+    for (const StoredMatrix* m : {&stored.gate, &stored.up, &stored.down}) read_now(*m);
     entry.bytes = packed_bytes(stored);
     entry.memory = cache_->make_room(entry.bytes, must);
     if (!entry.memory) return false;

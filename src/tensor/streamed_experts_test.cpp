@@ -1,7 +1,11 @@
 #include "tensor/streamed_experts.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
+
+#include "base/file.h"
 #include "base/rng.h"
 #include "tensor/moe.h"
 
@@ -120,6 +124,38 @@ TEST(StreamedExperts, GivesWhatMemoryHoldsAndKeepsWhatIsHeld) {
   const auto more = experts->acquire(ctx, std::array<int32_t, 1>{5});  // beside those in use
   ASSERT_EQ(more.size(), 1u);
   EXPECT_TRUE(std::equal(bits.begin(), bits.end(), two[0].gate.group(0)));
+}
+
+TEST(StreamedExperts, AFileCutShortIsAnError) {
+  Context ctx(*chosen_isa(), 1);
+  StoredStacks stored(5);
+  const std::string path = testing::TempDir() + "r1_cut_" + std::to_string(::getpid());
+  std::string bytes;
+  for (const StoredExpert& e : stored.experts) {
+    for (const StoredMatrix* m : {&e.gate, &e.up, &e.down}) {
+      bytes.append(
+          reinterpret_cast<const char*>(m->bytes),
+          *stored_bytes(m->dtype, static_cast<uint64_t>(m->rows), static_cast<uint64_t>(m->cols)));
+    }
+  }
+  ASSERT_TRUE(write_file(path, bytes));
+  const auto file = MappedFile::open(path);
+  ASSERT_TRUE(file);
+  size_t at = 0;
+  for (StoredExpert& e : stored.experts) {
+    for (StoredMatrix* m : {&e.gate, &e.up, &e.down}) {
+      m->bytes = file->bytes().data() + at;
+      m->mapped = true;
+      at += *stored_bytes(m->dtype, static_cast<uint64_t>(m->rows), static_cast<uint64_t>(m->cols));
+    }
+  }
+  const auto experts = *streamed_experts(ctx, Compute::kFast, stored.experts,
+                                         std::make_shared<ExpertCache>(uint64_t{1} << 30));
+  std::filesystem::resize_file(path, bytes.size() / 2);
+  EXPECT_EQ(experts->acquire(ctx, std::array{0}).size(), 1u);
+  EXPECT_THROW(experts->acquire(ctx, std::array{kExperts - 1}), std::runtime_error);
+  EXPECT_EQ(experts->acquire(ctx, std::array{1}).size(), 1u);
+  std::filesystem::remove(path);
 }
 
 TEST(StreamedExperts, RefusesACacheBelowOneExpert) {
