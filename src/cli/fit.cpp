@@ -22,7 +22,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct FitOptions {
-  std::string model, memory, gpu;
+  std::string model, memory, gpu, speculate;
   int64_t context = 0;
   double bandwidth = 0, disk = 3;
   bool json = false;
@@ -83,6 +83,29 @@ Result<FitMachine> describe_machine(const FitOptions& o) {
     R1_TRY(machine.read_gbps, machine_read_gbps(available_cores()));
   }
   return machine;
+}
+
+// What --speculate keeps beside the model.
+Result<void> add_speculation(const FitOptions& o, const FitModel* model, FitMachine& machine) {
+  if (o.speculate.empty()) return {};
+  const std::string_view draft = "draft=";
+  const bool mtp = o.speculate == "mtp";
+  if (!mtp && !o.speculate.starts_with(draft))
+    return error("--speculate {}: it must be mtp or draft=FILE; lookup needs no memory",
+                 o.speculate);
+  if (!model) return error("--speculate {}: name a MODEL", o.speculate);
+  if (mtp) {
+    if (!model->shape.deepseek || model->shape.deepseek->n_mtp_layers == 0)
+      return error(
+          "--speculate mtp: {} has no layer of multi-token prediction; GGUF files of R1 leave it "
+          "out, its config.json does not",
+          model->shape.name);
+    machine.mtp = true;
+    return {};
+  }
+  R1_TRY(const FitModel small, find_model(o.speculate.substr(draft.size())));
+  if (!small.file) return error("--speculate {}: it must be a GGUF file with weights", o.speculate);
+  return add_draft(*small.file, machine);
 }
 
 std::string speed_text(const FitRow& row) {
@@ -176,7 +199,8 @@ std::string dump(const Json& json) {
 int64_t wanted_context(const FitOptions& o) { return o.context > 0 ? o.context : kThoughtContext; }
 
 // Every model of the family by its best row.
-Result<void> fit_family(const FitOptions& o, const FitMachine& machine) {
+Result<void> fit_family(const FitOptions& o, FitMachine machine) {
+  R1_DO(add_speculation(o, nullptr, machine));
   Json all = Json::array();
   if (!o.json) {
     fmt::print("{}\n\n", machine_text(machine));
@@ -203,8 +227,9 @@ Result<void> fit_family(const FitOptions& o, const FitMachine& machine) {
   return {};
 }
 
-Result<void> fit_one(const FitOptions& o, const FitMachine& machine) {
+Result<void> fit_one(const FitOptions& o, FitMachine machine) {
   R1_TRY(const FitModel model, find_model(o.model));
+  R1_DO(add_speculation(o, &model, machine));
   auto rows = fit_all(model.shape, machine, o.context);
   const FitRow smallest = rows.back();
   if (model.file) rows.insert(rows.begin(), fit_file(model.shape, *model.file, machine, o.context));
@@ -247,6 +272,8 @@ Run declare_fit(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--disk", o->disk, "of the disk in GB/s, for experts that do not fit")
       ->capture_default_str();
+  app.add_option("--speculate", o->speculate,
+                 "mtp or draft=FILE: its weights, keys and values beside the model's");
   app.add_flag("--json", o->json, "print JSON");
   return [o] { return fit(*o); };
 }

@@ -313,12 +313,18 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
   R1_TRY(impl->recommended, find_sampling(file, impl->prompts->reasoning()));
 
   R1_TRY(const uint64_t memory, options.memory > 0 ? options.memory : available_memory());
-  const StreamedFit streamed = fit_streamed(file,
-                                            {.memory = memory,
-                                             .isa = impl->ctx->isa(),
-                                             .compute = options.compute,
-                                             .kv_dtype = options.kv_dtype},
-                                            options.context);
+  FitMachine machine{.memory = memory,
+                     .isa = impl->ctx->isa(),
+                     .compute = options.compute,
+                     .kv_dtype = options.kv_dtype,
+                     .mtp = options.speculate == Speculate::kMtp};
+  if (options.speculate == Speculate::kDraft) {
+    R1_TRY(const WeightFile small, WeightFile::open(options.draft_model));
+    auto added = add_draft(small, machine);
+    if (!added)
+      return std::move(added).error().in(fmt::format("cannot draft with {}", options.draft_model));
+  }
+  const StreamedFit streamed = fit_streamed(file, machine, options.context);
   impl->expert_cache = streamed.cache;
   // Said before gigabytes are packed; the reckoning is a few per cent off where it is off at all.
   if (!streamed.cache && streamed.weights > memory + memory / 10)

@@ -44,9 +44,9 @@ Sizes measure(const ModelShape& shape, const std::vector<TypedTensor>& tensors,
               const FitMachine& machine) {
   Sizes sizes;
   for (const TypedTensor& t : tensors) {
-    if (t.name.starts_with(fmt::format("blk.{}.", shape.n_layers)) ||
-        t.name.starts_with(fmt::format("model.layers.{}.", shape.n_layers)))
-      continue;  // loaded only to speculate
+    const bool mtp = t.name.starts_with(fmt::format("blk.{}.", shape.n_layers)) ||
+                     t.name.starts_with(fmt::format("model.layers.{}.", shape.n_layers));
+    if (mtp && !machine.mtp) continue;  // loaded only to speculate
     const uint64_t bytes = bytes_in_memory(t, machine);
     // The host looks embeddings up in the file; a tied one is multiplied too.
     const bool looked_up =
@@ -55,9 +55,10 @@ Sizes measure(const ModelShape& shape, const std::vector<TypedTensor>& tensors,
     if (looked_up) continue;
     if (shape.deepseek && (contains(t.name, "_exps.") || contains(t.name, ".mlp.experts."))) {
       sizes.experts += bytes;
-      sizes.read += bytes / static_cast<uint64_t>(shape.deepseek->n_routed_experts) *
-                    static_cast<uint64_t>(shape.deepseek->n_activated_experts);
-    } else {
+      if (!mtp)
+        sizes.read += bytes / static_cast<uint64_t>(shape.deepseek->n_routed_experts) *
+                      static_cast<uint64_t>(shape.deepseek->n_activated_experts);
+    } else if (!mtp) {
       sizes.read += bytes;
     }
   }
@@ -98,11 +99,14 @@ int64_t streamed_context(const ModelShape& s, int64_t asked) {
 
 FitRow fit(std::string name, const ModelShape& shape, const std::vector<TypedTensor>& tensors,
            const FitMachine& machine, int64_t asked) {
-  const Sizes sizes = measure(shape, tensors, machine);
+  Sizes sizes = measure(shape, tensors, machine);
+  sizes.all += machine.draft_weights;
   FitRow row;
   row.name = std::move(name);
   row.weights = row.resident = sizes.all;
-  row.kv_per_token = kv_shape(shape, machine.kv_dtype).bytes_per_token();
+  KvShape kv = kv_shape(shape, machine.kv_dtype);
+  if (machine.mtp) ++kv.n_layers;
+  row.kv_per_token = kv.bytes_per_token() + machine.draft_kv_per_token;
   row.buffers = buffers_of(shape);
   row.read_per_token = sizes.read;
   const uint64_t memory = machine.gpu ? usable_gpu_memory(machine.memory) : machine.memory;
@@ -155,6 +159,14 @@ FitRow fit_file(const ModelShape& shape, const WeightFile& file, const FitMachin
   std::vector<TypedTensor> tensors;
   for (const TensorInfo& t : file.tensors()) tensors.push_back({t.name, t.dtype, t.shape});
   return fit("this file", shape, tensors, machine, asked);
+}
+
+Result<void> add_draft(const WeightFile& file, FitMachine& machine) {
+  R1_TRY(const ModelShape shape, read_shape(file));
+  const FitRow row = fit_file(shape, file, machine, 0);
+  machine.draft_weights = row.weights;
+  machine.draft_kv_per_token = row.kv_per_token;
+  return {};
 }
 
 StreamedFit fit_streamed(const WeightFile& file, const FitMachine& machine, int64_t asked) {

@@ -26,6 +26,10 @@ struct FitMachine {
   Isa isa = Isa::kRef;   // whose packing counts, on the host
   Compute compute = Compute::kFast;
   DType kv_dtype = DType::kF16;
+  // What speculation keeps beside: the layer of multi-token prediction with its keys and values; a
+  // draft model's.
+  bool mtp = false;
+  uint64_t draft_weights = 0, draft_kv_per_token = 0;
 };
 
 struct FitRow {
@@ -51,6 +55,9 @@ FitRow fit_file(const ModelShape& shape, const WeightFile& file, const FitMachin
                 int64_t asked);
 // All common mixes, from large to small.
 std::vector<FitRow> fit_all(const ModelShape& shape, const FitMachine& machine, int64_t asked);
+
+// Counts a draft model's file in `machine`. Errors: read_shape's.
+Result<void> add_draft(const WeightFile& file, FitMachine& machine);
 
 // The largest that leaves room for a context of `wanted`, at most q8_0; else what has the largest
 // context; of streamed ones, the fastest. None where nothing runs.

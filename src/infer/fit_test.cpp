@@ -134,6 +134,34 @@ TEST(Fit, ForetellsTheLoadedModel) {
   }
 }
 
+TEST(Fit, SpeculationHasItsLayerAndItsDraft) {
+  const TemporaryFolder folder;
+  Context ctx(*chosen_isa(), 1);
+  const ModelShape& shape = **find_shape("tiny-deepseek");
+  const std::string path = folder.path("m.gguf");
+  ThreadPool threads(1);
+  ASSERT_TRUE(
+      write_synthetic(shape, **find_mix("q8_0"), 0, path, threads, [](uint64_t, uint64_t) {}));
+  const auto file = WeightFile::open(path);
+  const auto with = Model::load(*file, {.mtp = true}, ctx);
+  ASSERT_TRUE(with) << message(with);
+  const FitMachine plain{.memory = kGiB, .isa = ctx.isa()};
+  FitMachine machine = plain;
+  machine.mtp = true;
+  const FitRow before = fit_file(shape, *file, plain, 0), row = fit_file(shape, *file, machine, 0);
+  const auto real = static_cast<double>((*with)->weight_bytes());
+  EXPECT_NEAR(static_cast<double>(row.weights), real, 0.03 * real);
+  EXPECT_EQ(row.kv_per_token, (*with)->kv_shape(DType::kF16).bytes_per_token());
+  EXPECT_GT(row.weights, before.weights);
+  EXPECT_EQ(row.read_per_token, before.read_per_token);
+
+  machine = plain;
+  ASSERT_TRUE(add_draft(*file, machine));
+  const FitRow drafted = fit_file(shape, *file, machine, 0);
+  EXPECT_EQ(drafted.weights, 2 * before.weights);
+  EXPECT_EQ(drafted.kv_per_token, 2 * before.kv_per_token);
+}
+
 TEST(Fit, TheEngineReadsExpertsThatDoNotFit) {
   const TemporaryFolder folder;
   const std::string path = folder.path("m.gguf");
