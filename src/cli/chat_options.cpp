@@ -124,14 +124,4 @@ void add_parameter_options(CLI::App& app, ParameterValues& values) {
   }
 }
 
-std::optional<Think> parse_think(std::string_view text) {
-  for (const Think think : {Think::kAuto, Think::kOn, Think::kOff})
-    if (text == name(think)) return think;
-  return std::nullopt;
-}
-
-std::string_view name(Think think) {
-  return think == Think::kAuto ? "auto" : think == Think::kOn ? "on" : "off";
-}
-
 }  // namespace r1

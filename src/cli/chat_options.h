@@ -26,7 +26,4 @@ void add_parameter_options(CLI::App& app, ParameterValues& values);
 CLI::Option* add_choice(CLI::App& app, const std::string& flag, const std::string& choices,
                         const std::string& help, std::function<bool(const std::string&)> take);
 
-std::optional<Think> parse_think(std::string_view text);
-std::string_view name(Think think);
-
 }  // namespace r1

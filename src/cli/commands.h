@@ -15,6 +15,8 @@ Run declare_serve(CLI::App& app);
 extern const char* const serve_examples;
 Run declare_key(CLI::App& app);
 extern const char* const key_examples;
+Run declare_trace(CLI::App& app);
+extern const char* const trace_examples;
 Run declare_completion(CLI::App& app);
 extern const char* const completion_examples;
 Run declare_quantize(CLI::App& app);

@@ -64,7 +64,7 @@ Run declare_key(CLI::App& app) {
       ->check(CLI::IsMember({"create", "list", "revoke"}));
   app.add_option("NAME", o->name, "of the key; revoke takes its id too");
   app.add_option("--scope", o->scopes,
-                 "what it allows: use, models, metrics; repeatable; default: use")
+                 "what it allows: use, models, metrics, traces; repeatable; default: use")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kScopes), std::end(kScopes))))
       ->expected(1)
       ->allow_extra_args(false)

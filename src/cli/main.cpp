@@ -24,6 +24,8 @@ const std::vector<Command> kCommands = {
     {"serve", "answer over HTTP as OpenAI, DeepSeek, Ollama and Anthropic do", serve_examples,
      declare_serve},
     {"key", "keys of those who may use a server", key_examples, declare_key},
+    {"trace", "answers a server kept: read, searched, proven, erased", trace_examples,
+     declare_trace},
     {"show", "what a model is: architecture, parameters, types, template", show_examples,
      declare_show},
     {"fit", "what fits into memory: quantization, context, speed", fit_examples, declare_fit},

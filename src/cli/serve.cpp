@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/state_path.h"
 #include "cli/chat_options.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
@@ -138,6 +139,10 @@ Run declare_serve(CLI::App& app) {
       ->type_name("HOST");
   app.add_option("--keys", o->server.keys, "the file of keys; default: ~/.local/state/r1/keys.json")
       ->type_name("FILE");
+  app.add_flag(
+      "--traces{" + state_path("traces.db") + "}", o->server.traces,
+      "keep every answer with what made it in a log, for r1 trace; --traces=FILE; default: "
+      "~/.local/state/r1/traces.db");
   app.add_option("--queue", o->server.most_at_once,
                  "answers under way and waiting, at most; more get 429; default: 512")
       ->check(CLI::Range(1, 1 << 20))

@@ -72,27 +72,37 @@ size_t match(std::string_view pattern, std::string_view text, size_t at) {
   return is_letter(pattern.back()) && more(is_letter) ? 0 : i - at;
 }
 
-int64_t count(std::string_view behaviour, std::string_view text) {
-  int64_t found = 0;
+void find(std::string_view behaviour, std::string_view text, std::vector<BehaviourMark>& marks) {
   for (size_t at = 0; at < text.size();) {
     size_t taken = 0;
     for (const BehaviourPattern& p : kPatterns) {
       if (p.behaviour == behaviour) taken = std::max(taken, match(p.pattern, text, at));
     }
-    found += taken > 0;
+    if (taken > 0) marks.push_back({behaviour, at, at + taken});
     at += std::max<size_t>(1, taken);
   }
-  return found;
 }
 
 }  // namespace
 
 std::span<const BehaviourPattern> behaviour_patterns() { return kPatterns; }
 
+std::vector<BehaviourMark> find_behaviours(std::string_view completion) {
+  std::vector<BehaviourMark> marks;
+  for (const std::string_view behaviour : {"verification", "backtracking", "attempts"})
+    find(behaviour, completion, marks);
+  std::ranges::stable_sort(marks, {}, &BehaviourMark::begin);
+  return marks;
+}
+
 Behaviours count_behaviours(std::string_view completion) {
-  return {.verification = count("verification", completion),
-          .backtracking = count("backtracking", completion),
-          .attempts = count("attempts", completion)};
+  Behaviours counts;
+  for (const BehaviourMark& mark : find_behaviours(completion)) {
+    counts.verification += mark.behaviour == "verification";
+    counts.backtracking += mark.behaviour == "backtracking";
+    counts.attempts += mark.behaviour == "attempts";
+  }
+  return counts;
 }
 
 }  // namespace r1

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace r1 {
 
@@ -22,7 +23,14 @@ struct BehaviourPattern {
 };
 std::span<const BehaviourPattern> behaviour_patterns();
 
-// Counts without overlap, in one pass: linear in the text.
+// Where a behaviour shows: bytes [begin, end) of the text.
+struct BehaviourMark {
+  std::string_view behaviour;
+  size_t begin, end;
+};
+
+// In the order they begin; those of one behaviour do not overlap. One pass: linear in the text.
+std::vector<BehaviourMark> find_behaviours(std::string_view completion);
 Behaviours count_behaviours(std::string_view completion);
 
 }  // namespace r1

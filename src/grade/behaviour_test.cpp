@@ -1,5 +1,6 @@
 #include "grade/behaviour.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -29,6 +30,17 @@ TEST(Behaviour, MarksAreCounted) {
   expect("x = -3 no", 1, 1, 1);
   expect("x=3 yellow", 0, 0, 1);
   expect("= =_ =y 12", 0, 0, 0);
+}
+
+TEST(Behaviour, MarksSayWhereTheyStand) {
+  const std::string_view text = "So 8*1=8 n. Wait, check";
+  const auto marks = find_behaviours(text);
+  std::string told;
+  for (const BehaviourMark& m : marks)
+    told += fmt::format("{}:{}|", m.behaviour, text.substr(m.begin, m.end - m.begin));
+  EXPECT_EQ(
+      told,
+      "verification:=8 n|backtracking:=8 n|attempts:=8|backtracking:Wait|verification:check|");
 }
 
 TEST(Behaviour, EveryPatternOfTheTableIsSeenWhereItStandsAlone) {

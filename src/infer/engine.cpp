@@ -47,6 +47,9 @@ class Teller final : public Sink {
   Next take(const Sampled& token) override {
     Generation::Step step = generation_.take(token);
     reason_ = step.finished;
+    std::vector<int32_t>& ids = completion_.ids;
+    ids.resize(ids.size() - static_cast<size_t>(step.drop));
+    ids.insert(ids.end(), step.append.begin(), step.append.end());
     tell(std::move(step.piece));
     return {.drop = step.drop, .append = std::move(step.append), .done = step.finished.has_value()};
   }
@@ -259,6 +262,16 @@ std::string_view name(FinishReason reason) {
       return "cancelled";
   }
   return "";
+}
+
+std::string_view name(Think think) {
+  return think == Think::kAuto ? "auto" : think == Think::kOn ? "on" : "off";
+}
+
+std::optional<Think> parse_think(std::string_view text) {
+  for (const Think think : {Think::kAuto, Think::kOn, Think::kOff})
+    if (text == name(think)) return think;
+  return std::nullopt;
 }
 
 struct Engine::Impl {

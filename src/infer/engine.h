@@ -43,6 +43,8 @@ struct EngineOptions {
 struct Embedding;
 
 enum class Think { kAuto, kOn, kOff };
+std::string_view name(Think think);  // "auto", "on", "off"
+std::optional<Think> parse_think(std::string_view name);
 
 struct GenerateParams {
   SamplingParams sampling;
@@ -71,6 +73,7 @@ struct Piece {
 
 struct Completion {
   std::string thought, answer;
+  std::vector<int32_t> ids;  // that joined the sequence, the end id included
   FinishReason reason = FinishReason::kStop;
   std::string stopped_by;  // the stop string, where one ended it
   int64_t prompt_tokens = 0, cached_tokens = 0, thought_tokens = 0, generated_tokens = 0;

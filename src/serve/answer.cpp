@@ -1,6 +1,7 @@
 #include "serve/answer.h"
 
 #include <chrono>
+#include <filesystem>
 
 #include "base/clock.h"
 #include "base/rng.h"
@@ -12,10 +13,11 @@ using Clock = std::chrono::steady_clock;
 
 class Answer final : public std::enable_shared_from_this<Answer> {
  public:
-  Answer(App& app, Ask ask, Lease model, std::unique_ptr<Voice> voice, Refuse words,
-         std::shared_ptr<Reply> reply)
+  Answer(App& app, Ask ask, const ShelfItem& item, Lease model, std::unique_ptr<Voice> voice,
+         Refuse words, std::shared_ptr<Reply> reply)
       : app_(app),
         ask_(std::move(ask)),
+        item_(item),
         model_(std::move(model)),
         voice_(std::move(voice)),
         words_(words),
@@ -24,6 +26,14 @@ class Answer final : public std::enable_shared_from_this<Answer> {
   ~Answer() { app_.at_once -= admitted_; }
 
   void start() {
+    if (app_.traces && app_.traces->full()) {
+      app_.metrics.refused(503);
+      return refuse(*reply_,
+                    {.status = 503,
+                     .message = "traces are to be kept, and cannot be written now",
+                     .retry_after = 10},
+                    words_);
+    }
     GenerateParams params = ask_.params;
     const ToolFormat* format = nullptr;
     if (const auto problem = offer_tools(params, format)) return refuse(*reply_, *problem, words_);
@@ -46,13 +56,16 @@ class Answer final : public std::enable_shared_from_this<Answer> {
                     words_);
     }
     params.sampling = ask_.sampling.over(model_->defaults());
-    const uint64_t seed = ask_.sampling.seed.value_or(fresh_number());
+    // A random one has 53 bits, so that JavaScript can say it again.
+    const uint64_t seed = ask_.sampling.seed.value_or(fresh_number() >> 11);
+    const auto asked = app_.traces ? tell_asked() : nullptr;
     open_ = n;
     for (size_t i = 0; i < n; ++i) {
       const size_t prompt = i / static_cast<size_t>(ask_.n);
       params.sampling.seed = seed + i % static_cast<size_t>(ask_.n);
-      auto number =
-          model_->submit(prompts[prompt], params, std::make_shared<Ear>(shared_from_this(), i));
+      const auto ear = std::make_shared<Ear>(shared_from_this(), i);
+      if (asked) ear->keep(trace(asked, i, prompts[prompt], params));
+      auto number = model_->submit(prompts[prompt], params, ear);
       if (!number) {
         stop();
         open_ = 0;
@@ -73,19 +86,73 @@ class Answer final : public std::enable_shared_from_this<Answer> {
     Ear(std::shared_ptr<Answer> answer, size_t choice)
         : answer_(std::move(answer)), choice_(choice) {}
 
+    void keep(AnswerTrace trace) { trace_ = std::move(trace); }
+
     void hear(Piece piece) override {
+      if (trace_ && trace_->first_seconds == 0)
+        trace_->first_seconds = seconds_since(answer_->began_);
       auto box = std::make_shared<Piece>(std::move(piece));
       answer_->reply_->post([a = answer_, c = choice_, box] { a->heard(c, std::move(*box)); });
     }
     void end(Result<Completion> completion) override {
       auto box = std::make_shared<Result<Completion>>(std::move(completion));
-      answer_->reply_->post([a = answer_, c = choice_, box] { a->ended(c, std::move(*box)); });
+      auto tell = [a = answer_, c = choice_, box] {
+        a->reply_->post([a, c, box] { a->ended(c, std::move(*box)); });
+      };
+      if (!trace_) return tell();
+      trace_->failed = !*box;
+      if (*box) trace_->completion = **box;
+      trace_->seconds = seconds_since(answer_->began_);
+      answer_->app_.traces->add(*std::exchange(trace_, std::nullopt), std::move(tell));
     }
 
    private:
     std::shared_ptr<Answer> answer_;
     size_t choice_;
+    std::optional<AnswerTrace> trace_;  // kept first; then the client is told of the end
   };
+
+  // What the traces of all choices have in common.
+  std::shared_ptr<const nlohmann::ordered_json> tell_asked() const {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    nlohmann::ordered_json engine = model_->settings();
+    if (const std::string adapter = engine.value("adapter", ""); !adapter.empty())
+      engine["adapter_sha256"] = app_.traces->hash_of(adapter);
+    auto json = std::make_shared<nlohmann::ordered_json>(nlohmann::ordered_json{
+        {"time", std::chrono::duration_cast<std::chrono::milliseconds>(now).count()},
+        {"key", ask_.key},
+        {"user", ask_.user},
+        {"path", ask_.path},
+        {"model",
+         {{"name", item_.name},
+          {"file", std::filesystem::absolute(item_.path).lexically_normal().string()},
+          {"sha256", app_.traces->hash_of(item_.path)}}},
+        {"engine", std::move(engine)}});
+    if (!ask_.messages.is_null()) {
+      (*json)["messages"] = ask_.messages;
+      (*json)["think"] = name(ask_.think);
+      if (ask_.tools.offered()) (*json)["tools"] = ask_.tools.list;
+      if (ask_.begun)
+        (*json)["begun"] = {{"thought", ask_.begun->thought}, {"answer", ask_.begun->answer}};
+    }
+    return json;
+  }
+
+  AnswerTrace trace(std::shared_ptr<const nlohmann::ordered_json> asked, size_t i,
+                    const Prompt& prompt, const GenerateParams& params) const {
+    const size_t text = i / static_cast<size_t>(ask_.n);
+    if (text < ask_.texts.size()) {
+      auto json = std::make_shared<nlohmann::ordered_json>(*asked);
+      const auto* words = std::get_if<std::string>(&ask_.texts[text]);
+      (*json)["prompt"] = words ? nlohmann::ordered_json(*words) : nlohmann::ordered_json();
+      asked = std::move(json);
+    }
+    return {.asked = std::move(asked),
+            .choice = static_cast<int>(i),
+            .prompt = std::make_shared<Prompt>(prompt),
+            .params = params,
+            .completion = {}};
+  }
 
   std::optional<Problem> read_prompts(std::vector<Prompt>& prompts) {
     const auto add = [&](Result<Prompt> prompt) -> std::optional<Problem> {
@@ -216,6 +283,7 @@ class Answer final : public std::enable_shared_from_this<Answer> {
 
   App& app_;
   Ask ask_;
+  const ShelfItem& item_;
   Lease model_;
   std::unique_ptr<Voice> voice_;
   Refuse words_;
@@ -283,14 +351,17 @@ void with_model(App& app, const std::string& name, std::optional<double> keep_al
 
 void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply) {
   const std::string name = ask.model;
-  if (const ShelfItem* item = app.shelf.find(name); item && item->made) apply(*item->made, ask);
+  const ShelfItem* item = app.shelf.find(name);
+  if (item && item->made) apply(*item->made, ask);
   const auto keep_alive = ask.keep_alive;
-  with_model(
-      app, name, keep_alive, words, reply,
-      [&app, ask = std::make_shared<Ask>(std::move(ask)), voice = std::move(voice), words,
-       reply](Lease lease) {
-        std::make_shared<Answer>(app, std::move(*ask), lease, voice(lease), words, reply)->start();
-      });
+  with_model(app, name, keep_alive, words, reply,
+             [&app, item, ask = std::make_shared<Ask>(std::move(ask)), voice = std::move(voice),
+              words, reply](Lease lease) {
+               const ShelfItem* weights = app.shelf.weights(*item);
+               std::make_shared<Answer>(app, std::move(*ask), weights ? *weights : *item, lease,
+                                        voice(lease), words, reply)
+                   ->start();
+             });
 }
 
 std::string fresh_id(std::string_view prefix) {

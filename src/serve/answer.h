@@ -16,6 +16,7 @@
 #include "serve/model_folder.h"
 #include "serve/shelf.h"
 #include "serve/tools.h"
+#include "serve/trace_writer.h"
 
 namespace r1 {
 
@@ -32,6 +33,8 @@ struct SamplingWish {
 using Text = std::variant<std::string, std::vector<int32_t>>;
 
 struct Ask {
+  std::string key, path;  // whose, and where it came in
+  std::string user;       // whom the client names as its own user
   std::string model;
   std::optional<double> keep_alive;  // seconds the model stays loaded
   nlohmann::ordered_json messages;   // a chat; or else
@@ -86,6 +89,7 @@ struct App {
   int most_at_once = 512;         // generations admitted; more are refused with 429
   bool strict_reasoning = false;  // R1's first API: reasoning_content in a request is an error
   ModelFolder folder{""};         // where models may be made, copied and deleted
+  TraceWriter* traces = nullptr;  // null: none are kept
   std::atomic<int> at_once = 0;
 };
 

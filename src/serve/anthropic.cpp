@@ -288,7 +288,12 @@ std::variant<Ask, Problem> read_anthropic(const Json& body, bool count_only) {
     f.take(inner);
   }
   read_anthropic_tools(f, ask.tools);
-  f.ignore({"metadata", "service_tier", "container", "cache_control"});
+  if (const Json* metadata = f.object("metadata")) {
+    Fields inner(*metadata, "metadata.");
+    ask.user = inner.text("user_id").value_or("");
+    f.take(inner);
+  }
+  f.ignore({"service_tier", "container", "cache_control"});
   if (const Json* config = f.object("output_config")) {
     Fields inner(*config, "output_config.");
     if (const Json* format = inner.object("format"))
@@ -340,6 +345,8 @@ void anthropic_messages(App& app, const HttpRequest& request, std::shared_ptr<Re
   if (const auto* problem = std::get_if<Problem>(&asked))
     return refuse(*reply, *problem, anthropic_refusal);
   Ask& ask = std::get<Ask>(asked);
+  ask.key = request.key;
+  ask.path = request.path;
   MakeVoice voice = [name = ask.model, show = ask.think != Think::kOff](const Lease&) {
     return std::make_unique<AnthropicVoice>(name, show);
   };

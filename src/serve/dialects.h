@@ -109,6 +109,11 @@ Refusal anthropic_refusal(const Problem& problem);
 void anthropic_messages(App&, const HttpRequest&, std::shared_ptr<Reply>);
 void anthropic_count(App&, const HttpRequest&, std::shared_ptr<Reply>);
 
+// The log of traces, for who looks at it in a page.
+std::variant<TraceFilter, Problem> read_trace_filter(std::string_view query);
+void list_traces(App&, const HttpRequest&, std::shared_ptr<Reply>);
+void show_trace(App&, const HttpRequest&, std::shared_ptr<Reply>);
+
 // JSON as it leaves: bytes of a model that are no UTF-8 are replaced.
 std::string dump(const nlohmann::ordered_json& json);
 // "token", "logprob", "bytes", "top_logprobs": as OpenAI and Ollama tell of a token.

@@ -19,8 +19,9 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
   std::string method, path, query, body;
-  Headers headers;   // names in lower case
-  std::string peer;  // the address it came from
+  Headers headers;        // names in lower case
+  std::string peer;       // the address it came from
+  std::string key = "-";  // id of the key that the gate found
   bool keep_alive = false, expects_continue = false;
 
   std::string_view header(std::string_view lower_case_name) const;  // "" where there is none

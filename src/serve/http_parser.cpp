@@ -19,8 +19,8 @@ std::string lower(std::string_view text) {
 }  // namespace
 
 std::string_view HttpRequest::header(std::string_view name) const {
-  for (const auto& [key, value] : headers)
-    if (key == name) return value;
+  for (const auto& [own, value] : headers)
+    if (own == name) return value;
   return "";
 }
 

@@ -128,7 +128,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   asio::awaitable<void> read_all(std::shared_ptr<Connection>) {
     std::string chunk(kReadBytes, '\0');
     while (!gone_) {
-      if (in_.size() >= kReadBytes) {  // the next request, while this one is answered
+      // A header is parsed once it is whole; more is the next request, while this one is answered.
+      if (in_.size() >= hub_->limits.header_bytes + kReadBytes) {
         space_.expires_at(Clock::time_point::max());
         co_await space_.async_wait(kQuiet);
         continue;

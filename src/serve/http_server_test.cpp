@@ -73,6 +73,16 @@ TEST(HttpServer, KeepsAConnectionForManyRequests) {
   EXPECT_FALSE(client.read_more());  // 1.0: closed
 }
 
+TEST(HttpServer, AHeaderMayBeAsLongAsTheLimit) {
+  const FakeServer fake;
+  const auto status = [&](size_t bytes) {
+    return fake.client().get("/health", "X-Long: " + std::string(bytes, 'x') + "\r\n").status;
+  };
+  EXPECT_EQ(status(20'000), 200);
+  EXPECT_EQ(status(31 << 10), 200);
+  EXPECT_EQ(status(40'000), 431);
+}
+
 TEST(HttpServer, WaitsForABodyThatWaits) {
   const FakeServer fake;
   TestClient client = fake.client();

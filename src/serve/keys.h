@@ -16,14 +16,14 @@ namespace r1 {
 struct Key {
   std::string id;  // the first 8 digits of the hash: names it in lists, logs and `revoke`
   std::string hash, name;
-  std::vector<std::string> scopes;   // "use": models; "metrics": /metrics
+  std::vector<std::string> scopes;   // "use": models; "metrics": /metrics; "traces": /traces
   int64_t created = 0, expires = 0;  // seconds since 1970; expires 0: never
 
   bool allows(std::string_view scope) const;
 };
 
-// use: ask models; models: load, copy and delete them; metrics: /metrics.
-inline constexpr std::string_view kScopes[] = {"use", "models", "metrics"};
+// use: ask models; models: load, copy and delete them; metrics: /metrics; traces: read the log.
+inline constexpr std::string_view kScopes[] = {"use", "models", "metrics", "traces"};
 
 // A file of keys, written whole or not at all.
 class KeyFile {

@@ -1,13 +1,21 @@
 #include "serve/model.h"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 namespace r1 {
 namespace {
 
+std::string kv_name(DType type) {
+  for (const char* known : {"f32", "f16", "bf16", "q8_0"})
+    if (kv_dtype_from_name(known) == type) return known;
+  return "";
+}
+
 class EngineModel final : public ServedModel {
  public:
-  explicit EngineModel(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
+  EngineModel(std::unique_ptr<Engine> engine, nlohmann::ordered_json settings)
+      : engine_(std::move(engine)), settings_(std::move(settings)) {}
 
   bool reasoning() const override { return engine_->reasoning(); }
   std::string_view chat_template() const override {
@@ -21,6 +29,7 @@ class EngineModel final : public ServedModel {
     return std::string(engine_->tokenizer()->bytes(id));
   }
   Engine::Load load() const override { return engine_->load(); }
+  nlohmann::ordered_json settings() const override { return settings_; }
   Result<Prompt> prompt(const nlohmann::ordered_json& messages, Think think,
                         const nlohmann::ordered_json* tools, const Begun* begun) const override {
     return engine_->prompt(messages, think, tools, begun);
@@ -38,6 +47,7 @@ class EngineModel final : public ServedModel {
 
  private:
   std::unique_ptr<Engine> engine_;
+  const nlohmann::ordered_json settings_;
 };
 
 }  // namespace
@@ -46,7 +56,16 @@ Result<std::unique_ptr<ServedModel>> open_served(const std::string& path,
                                                  const EngineOptions& options) {
   R1_TRY(auto engine, Engine::load(path, options));
   if (!engine->tokenizer()) return error("{}: has no tokenizer, so it cannot be talked to", path);
-  return std::unique_ptr<ServedModel>(std::make_unique<EngineModel>(std::move(engine)));
+  R1_TRY(const Isa isa, chosen_isa());
+  const std::string adapter =
+      options.adapter.empty() ? "" : std::filesystem::absolute(options.adapter).string();
+  nlohmann::ordered_json settings = {{"isa", name(isa)},
+                                     {"compute", options.compute == Compute::kF32 ? "f32" : "auto"},
+                                     {"kv", kv_name(options.kv_dtype)},
+                                     {"context", engine->context()},
+                                     {"adapter", adapter}};
+  return std::unique_ptr<ServedModel>(
+      std::make_unique<EngineModel>(std::move(engine), std::move(settings)));
 }
 
 }  // namespace r1

@@ -161,6 +161,8 @@ void handle(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply, 
     return refuse(*reply, *problem, ollama_refusal);
   auto& o = std::get<OllamaAsk>(asked);
   if (o.load_only) return load_only(app, o, std::move(reply));
+  o.ask.key = request.key;
+  o.ask.path = request.path;
   OllamaAsk words = o;
   words.ask.messages = nullptr;
   answer(

@@ -16,6 +16,7 @@ void refuse_unless_empty(Fields& fields, const char* name, std::string_view what
 }
 
 void read_sampling(Fields& f, OpenAiAsk& o) {
+  o.ask.user = f.text("user").value_or("");
   Ask& ask = o.ask;
   ask.model = f.text("model").value_or("");
   if (ask.model.empty()) f.refuse("model", "model: the name of a model is wanted");
@@ -75,7 +76,7 @@ void read_thinking(Fields& f, Ask& ask) {
 
 // What the real service does with fields it does not know: OpenAI's refuses, DeepSeek's ignores.
 void check_unknown(Fields& f, bool deepseek) {
-  f.ignore({"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key",
+  f.ignore({"metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key",
             "prompt_cache_retention", "verbosity", "parallel_tool_calls", "prediction"});
   if (deepseek) return;
   if (const auto name = f.unknown())

@@ -268,6 +268,8 @@ void handle(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply, 
   if (const auto* problem = std::get_if<Problem>(&asked)) return refuse(*reply, *problem, words);
   OpenAiAsk& ask = std::get<OpenAiAsk>(asked);
   if (ask.deepseek) words = deepseek_refusal;
+  ask.ask.key = request.key;
+  ask.ask.path = request.path;
   MakeVoice voice = make(ask);
   answer(app, std::move(ask.ask), std::move(voice), words, std::move(reply));
 }

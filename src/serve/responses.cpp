@@ -332,7 +332,8 @@ std::variant<ResponsesAsk, Problem> read_responses(const Json& body) {
       f.refuse("include", "include: log-probabilities are given by /v1/chat/completions");
   if (f.integer("top_logprobs", 0, 20).value_or(0) > 0)
     f.refuse("top_logprobs", "top_logprobs: they are given by /v1/chat/completions");
-  f.ignore({"metadata", "user", "service_tier", "safety_identifier", "prompt_cache_key",
+  ask.user = f.text("user").value_or("");
+  f.ignore({"metadata", "service_tier", "safety_identifier", "prompt_cache_key",
             "prompt_cache_retention", "parallel_tool_calls", "stream_options", "max_tool_calls"});
   if (auto messages = plain_messages(f); messages && !f.problem()) {
     const Json wrapped = {{"messages", *std::move(messages)}};
@@ -368,6 +369,8 @@ void openai_responses(App& app, const HttpRequest& request, std::shared_ptr<Repl
   if (const auto* problem = std::get_if<Problem>(&asked))
     return refuse(*reply, *problem, openai_refusal);
   auto& r = std::get<ResponsesAsk>(asked);
+  r.ask.key = request.key;
+  r.ask.path = request.path;
   ResponsesAsk words = r;
   words.ask.messages = nullptr;
   answer(

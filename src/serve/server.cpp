@@ -8,8 +8,8 @@
 namespace r1 {
 namespace {
 
-enum class Need { kNothing, kUse, kModels, kMetrics };  // what a key must allow
-constexpr std::string_view kNeeds[] = {"", "use", "models", "metrics"};
+enum class Need { kNothing, kUse, kModels, kMetrics, kTraces };  // what a key must allow
+constexpr std::string_view kNeeds[] = {"", "use", "models", "metrics", "traces"};
 
 struct Route {
   std::string_view method, path;  // a path that ends in '/' stands for all below it
@@ -33,6 +33,8 @@ constexpr Route kRoutes[] = {
     {"HEAD", "/", Need::kNothing, openai_refusal, page},
     {"GET", "/health", Need::kNothing, openai_refusal, health},
     {"GET", "/metrics", Need::kMetrics, openai_refusal, metrics},
+    {"GET", "/traces", Need::kTraces, openai_refusal, list_traces},
+    {"GET", "/traces/", Need::kTraces, openai_refusal, show_trace},
     {"POST", "/v1/chat/completions", Need::kUse, openai_refusal, openai_chat},
     {"POST", "/v1/completions", Need::kUse, openai_refusal, openai_completion},
     {"POST", "/v1/responses", Need::kUse, openai_refusal, openai_responses},
@@ -102,8 +104,10 @@ Server::Server(const ServerOptions& options, std::vector<ShelfItem> items, Shelf
     : options_(options),
       metrics_(options.log),
       keyring_(KeyFile(options.keys)),
-      shelf_(std::make_unique<Shelf>(std::move(items), std::move(open), keep_seconds,
-                                     options.folder)) {
+      shelf_(std::make_unique<Shelf>(
+          std::move(items),
+          [this, o = std::move(open)](const std::string& path) { return load(path, o); },
+          keep_seconds, options.folder)) {
   app_.reset(new App{.shelf = *shelf_,
                      .metrics = metrics_,
                      .most_at_once = options.most_at_once,
@@ -123,11 +127,18 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options,
         "with r1 key create NAME",
         options.host);
   }
-  R1_TRY(server->http_, HttpServer::listen(options.host, options.port, options.limits,
-                                           [s = server.get()](const HttpRequest& request,
-                                                              std::shared_ptr<Reply> reply) {
-                                             s->handle(request, std::move(reply));
-                                           }));
+  if (!options.traces.empty()) {
+    R1_TRY(server->traces_,
+           TraceWriter::start(options.traces, [m = &server->metrics_](std::string_view message) {
+             m->failed(message);
+           }));
+    server->app_->traces = server->traces_.get();
+  }
+  R1_TRY(server->http_,
+         HttpServer::listen(options.host, options.port, options.limits,
+                            [s = server.get()](HttpRequest request, std::shared_ptr<Reply> reply) {
+                              s->handle(std::move(request), std::move(reply));
+                            }));
   return server;
 }
 
@@ -136,7 +147,17 @@ Server::~Server() {
   shelf_.reset();  // engines end, and tell their listeners, whose replies need the server's context
 }
 
-void Server::handle(const HttpRequest& request, std::shared_ptr<Reply> reply) {
+// With traces, a model is known by its hash before it says a word.
+Result<std::unique_ptr<ServedModel>> Server::load(const std::string& path,
+                                                  const Shelf::Open& open) {
+  if (traces_) R1_DO(traces_->identify(path));
+  R1_TRY(auto model, open(path));
+  const std::string adapter = model->settings().value("adapter", "");
+  if (traces_ && !adapter.empty()) R1_DO(traces_->identify(adapter));
+  return model;
+}
+
+void Server::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
   const Route* route = nullptr;
   bool path_known = false;
   Refuse words = request.path.starts_with("/api/") ? ollama_refusal : openai_refusal;
@@ -169,7 +190,6 @@ void Server::handle(const HttpRequest& request, std::shared_ptr<Reply> reply) {
           {.status = 403, .message = "requests from pages of other origins are not served"});
   }
 
-  std::string who = "-";
   if (!route || route->need != Need::kNothing) {
     const auto keys = keyring_.any();
     if (!keys) {
@@ -186,14 +206,14 @@ void Server::handle(const HttpRequest& request, std::shared_ptr<Reply> reply) {
       if (!key->allows(scope))
         return turn_away(
             {.status = 403, .message = fmt::format("this key has no scope {:?}", scope)});
-      who = key->id;
+      request.key = key->id;
     }
   }
   if (!path_known) return turn_away({.status = 404, .message = "there is nothing under this path"});
   if (!route)
     return turn_away(
         {.status = 405, .message = "this path is not for " + request.method.substr(0, 16)});
-  metrics_.requested(request.method, route->path, who);
+  metrics_.requested(request.method, route->path, request.key);
   route->handle(*app_, request, std::move(reply));
 }
 

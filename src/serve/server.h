@@ -14,6 +14,7 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   int port = 11434;
   std::string keys = key_path();
+  std::string traces;              // the log of answers; "": none is kept
   std::vector<std::string> names;  // hosts that requests may name beside addresses and localhost
   int most_at_once = 512;
   bool strict_reasoning = false;
@@ -40,14 +41,17 @@ class Server {
  private:
   Server(const ServerOptions& options, std::vector<ShelfItem> items, Shelf::Open open,
          double keep_seconds);
-  void handle(const HttpRequest& request, std::shared_ptr<Reply> reply);
+  void handle(HttpRequest request, std::shared_ptr<Reply> reply);
+  Result<std::unique_ptr<ServedModel>> load(const std::string& path, const Shelf::Open& open);
 
   const ServerOptions options_;
   Metrics metrics_;
   Keyring keyring_;
-  // From the last: models end and tell their listeners, whose replies need http_, and answers app_.
+  // From the last: models end and tell their listeners, who leave traces, whose replies need http_,
+  // and answers app_.
   std::unique_ptr<App> app_;
   std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<TraceWriter> traces_;
   std::unique_ptr<Shelf> shelf_;
 };
 

@@ -157,6 +157,7 @@ class FakeModel final : public ServedModel {
   SamplingParams defaults() const override { return {}; }
   std::string bytes(int32_t id) const override { return std::string(1, static_cast<char>(id)); }
   Engine::Load load() const override { return {.running = 1, .pages_used = 1, .pages = 4}; }
+  nlohmann::ordered_json settings() const override { return nlohmann::ordered_json::object(); }
   Result<Prompt> prompt(const nlohmann::ordered_json& messages, Think think,
                         const nlohmann::ordered_json* tools, const Begun* begun) const override {
     const std::lock_guard lock(script_->mutex);
