@@ -17,6 +17,8 @@ Run declare_key(CLI::App& app);
 extern const char* const key_examples;
 Run declare_trace(CLI::App& app);
 extern const char* const trace_examples;
+Run declare_usage(CLI::App& app);
+extern const char* const usage_examples;
 Run declare_completion(CLI::App& app);
 extern const char* const completion_examples;
 Run declare_quantize(CLI::App& app);

@@ -26,6 +26,7 @@ const std::vector<Command> kCommands = {
     {"key", "keys of those who may use a server", key_examples, declare_key},
     {"trace", "answers a server kept: read, searched, proven, erased", trace_examples,
      declare_trace},
+    {"usage", "what was asked of a server, and what it cost", usage_examples, declare_usage},
     {"show", "what a model is: architecture, parameters, types, template", show_examples,
      declare_show},
     {"fit", "what fits into memory: quantization, context, speed", fit_examples, declare_fit},

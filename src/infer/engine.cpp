@@ -287,6 +287,7 @@ struct Engine::Impl {
   KvShape kv_shape;
   double load_seconds = 0;
   std::string speculation;                          // who guesses, for people
+  uint64_t memory = 0;                              // bytes that this takes
   std::shared_ptr<const ExpertCache> expert_cache;  // null: all experts are in memory
   mutable std::once_flag tree_once;
   mutable std::shared_ptr<const TokenTree> tree;  // once a grammar wants it
@@ -385,6 +386,10 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
   if (!plan) return told(std::move(plan).error());
   impl->plan = *plan;
   R1_TRY(auto pages, KvPages::create(impl->kv_shape, plan->pages));
+  const uint64_t per_token = impl->kv_shape.bytes_per_token() + draft_shape.bytes_per_token();
+  impl->memory = impl->model->weight_bytes() + (draft ? draft->weight_bytes() : 0) +
+                 (streamed.cache ? streamed.cache->budget() : 0) +
+                 static_cast<uint64_t>(plan->pages) * kKvPage * per_token;
 
   auto vocab = static_cast<int32_t>(config.vocab_size);
   if (impl->tokenizer) vocab = std::min(vocab, impl->tokenizer->size());
@@ -420,6 +425,8 @@ bool Engine::reasoning() const { return impl_->prompts->reasoning(); }
 bool Engine::takes_tools() const { return impl_->prompts->takes_tools(); }
 int64_t Engine::context() const { return impl_->plan.context; }
 SamplingParams Engine::recommended_sampling() const { return impl_->recommended; }
+
+uint64_t Engine::memory() const { return impl_->memory; }
 
 std::string Engine::startup_line() const {
   const int64_t own = impl_->model->config().context_length;

@@ -118,7 +118,8 @@ class Engine {
   bool takes_tools() const;                   // the template has a place for tools
   int64_t context() const;                    // tokens
   SamplingParams recommended_sampling()
-      const;                         // generation_config, else R1's 0.6 / 0.95 for reasoning models
+      const;                // generation_config, else R1's 0.6 / 0.95 for reasoning models
+  uint64_t memory() const;  // bytes: weights, or those that stay and the cache of experts; pages
   std::string startup_line() const;  // device, instruction set, threads, memory, context
 
   // messages: [{"role","content",...}] as Hugging Face templates take them. Returns the rendered

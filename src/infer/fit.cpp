@@ -177,6 +177,24 @@ StreamedFit fit_streamed(const WeightFile& file, const FitMachine& machine, int6
   return {std::make_shared<ExpertCache>(row.cache), row.context, row.weights};
 }
 
+Result<ModelRoom> model_room(const WeightFile& file, const FitMachine& machine, int64_t asked) {
+  R1_TRY(const ModelShape shape, read_shape(file));
+  const FitRow row = fit_file(shape, file, machine, asked);
+  const int64_t own = shape.context_length > 0 ? shape.context_length : kThoughtContext;
+  if (asked > own) return error("context {} asked: the model's own is {} tokens", asked, own);
+  ModelRoom room;
+  room.weights = row.weights + row.weights / 32;
+  room.context = asked > 0 ? asked : std::min(own, kThoughtContext);
+  const auto kv = [&](int64_t contexts) {
+    const int64_t pages = contexts * ((room.context + kKvPage - 1) / kKvPage);
+    return static_cast<uint64_t>(pages * kKvPage) * row.kv_per_token;
+  };
+  room.least = room.weights + room_for(kv(1));
+  room.most = room.weights + room_for(kv(4));
+  if (row.streamed) room.least = room.most = machine.memory;
+  return room;
+}
+
 std::vector<FitRow> fit_all(const ModelShape& shape, const FitMachine& machine, int64_t asked) {
   std::vector<FitRow> rows;
   for (const Mix& mix : common_mixes()) rows.push_back(fit_mix(shape, mix, machine, asked));

@@ -130,6 +130,15 @@ TEST(Fit, ForetellsTheLoadedModel) {
       EXPECT_EQ(row.kv_per_token, (*model)->kv_shape(DType::kF16).bytes_per_token());
       EXPECT_NEAR(static_cast<double>(row.read_per_token),
                   static_cast<double>((*model)->step_bytes(1)), 0.03 * real);
+
+      // An engine that is given the least has the context; given the most, no more than alone.
+      const ModelRoom room = *model_room(*file, machine, 64);
+      for (const uint64_t memory : {room.least, room.most}) {
+        const auto engine = Engine::load(path, {.threads = 1, .context = 64, .memory = memory});
+        ASSERT_TRUE(engine) << message(engine);
+        EXPECT_LE((*engine)->memory(), memory);
+        EXPECT_GE((*engine)->memory() + memory / 3, memory);
+      }
     }
   }
 }

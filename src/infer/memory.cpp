@@ -111,6 +111,8 @@ Result<ContextPlan> plan_context(uint64_t free, uint64_t per_token, int64_t own,
   return ContextPlan{.context = wanted, .pages = static_cast<int32_t>(positions / kKvPage)};
 }
 
+uint64_t room_for(uint64_t kv) { return kv + std::min(kv / 3 + 1, kLargestReserve); }
+
 uint64_t usable_gpu_memory(uint64_t bytes) {
   constexpr uint64_t kKept = 768ull << 20;
   const uint64_t usable = bytes / 20 * 19;

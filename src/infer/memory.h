@@ -23,6 +23,9 @@ struct ContextPlan {
 // what would fit.
 Result<ContextPlan> plan_context(uint64_t free, uint64_t per_token, int64_t own, int64_t asked);
 
+// What must be free for `kv` bytes of keys and values, activations and the rest beside them.
+uint64_t room_for(uint64_t kv);
+
 // What of a GPU's memory weights, keys and values may take: 95 % less 0.75 GiB for the driver,
 // activations and the display.
 uint64_t usable_gpu_memory(uint64_t bytes);

@@ -265,7 +265,8 @@ class Answer final : public std::enable_shared_from_this<Answer> {
       reply_->write(voice_->problem(problem));
       return reply_->finish();
     }
-    app_.metrics.answered(*completion, seconds_since(began_));
+    all_[choice].nanos = charge(choice, *completion);
+    app_.metrics.answered(*completion, seconds_since(began_), all_[choice].nanos);
     if (!calls_.empty()) {
       auto said = calls_[choice].finish();
       Piece piece;
@@ -279,6 +280,18 @@ class Answer final : public std::enable_shared_from_this<Answer> {
     if (!ask_.stream) return reply_->send(200, "application/json", voice_->whole(all_));
     reply_->write(voice_->finish(all_));
     reply_->finish();
+  }
+
+  // Of the choices of one prompt the first pays for the prompt.
+  int64_t charge(size_t choice, const Completion& c) {
+    Usage usage{.requests = choice == 0,
+                .thought_tokens = c.thought_tokens,
+                .generated_tokens = c.generated_tokens};
+    if (choice % static_cast<size_t>(ask_.n) == 0) {
+      usage.prompt_tokens = c.prompt_tokens;
+      usage.cached_tokens = c.cached_tokens;
+    }
+    return app_.accounts.charge(ask_.key, item_.name, usage, unix_seconds());
   }
 
   App& app_;
@@ -340,9 +353,9 @@ void with_model(App& app, const std::string& name, std::optional<double> keep_al
   app.shelf.open(
       *item, keep_alive, [&app, words, reply, ready = std::move(ready)](Result<Lease> model) {
         if (!model) {
-          app.metrics.failed(model.error().message);
-          return reply->post([words, reply] {
-            refuse(*reply, {.status = 503, .message = "the model cannot be loaded now"}, words);
+          app.metrics.refused(503);
+          return reply->post([words, reply, message = model.error().message] {
+            refuse(*reply, {.status = 503, .message = message, .retry_after = 10}, words);
           });
         }
         reply->post([ready, lease = *std::move(model)] { ready(lease); });

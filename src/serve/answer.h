@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "serve/accounts.h"
 #include "serve/fields.h"
 #include "serve/http.h"
 #include "serve/metrics.h"
@@ -33,7 +34,8 @@ struct SamplingWish {
 using Text = std::variant<std::string, std::vector<int32_t>>;
 
 struct Ask {
-  std::string key, path;  // whose, and where it came in
+  std::string key = "-";  // the id of whose it is
+  std::string path;       // where it came in
   std::string user;       // whom the client names as its own user
   std::string model;
   std::optional<double> keep_alive;  // seconds the model stays loaded
@@ -57,6 +59,7 @@ class Voice {
     Completion completion;  // its answer without the calls
     std::vector<ToolCall> calls;
     std::vector<Sampled> tokens = {};  // where log-probabilities were asked for
+    int64_t nanos = 0;                 // what it cost, in nano-dollars
   };
 
   virtual ~Voice() = default;
@@ -86,6 +89,7 @@ void refuse(Reply& reply, const Problem& problem, Refuse words);
 struct App {
   Shelf& shelf;
   Metrics& metrics;
+  Accounts& accounts;
   int most_at_once = 512;         // generations admitted; more are refused with 429
   bool strict_reasoning = false;  // R1's first API: reasoning_content in a request is an error
   ModelFolder folder{""};         // where models may be made, copied and deleted

@@ -13,6 +13,8 @@ std::string event(const Json& json) {
 
 std::string_view error_type(int status) {
   switch (status) {
+    case 402:
+      return "billing_error";
     case 401:
       return "authentication_error";
     case 403:

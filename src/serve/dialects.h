@@ -71,6 +71,7 @@ void openai_responses(App&, const HttpRequest&, std::shared_ptr<Reply>);
 
 // Embeddings, OpenAI's and Ollama's.
 struct EmbedAsk {
+  std::string key = "-";  // the id of whose it is
   std::string model;
   std::optional<double> keep_alive;
   std::vector<Text> texts;

@@ -127,7 +127,10 @@ class Embeddings final : public std::enable_shared_from_this<Embeddings> {
       done.prompt_tokens += e.tokens;
       done.prefill_seconds += e.seconds;
     }
-    app_.metrics.answered(done, seconds());
+    const Usage usage{.requests = 1, .prompt_tokens = done.prompt_tokens};
+    const ShelfItem& item = *app_.shelf.find(ask_.model);
+    app_.metrics.answered(done, seconds(),
+                          app_.accounts.charge(ask_.key, item.name, usage, unix_seconds()));
     reply_->send(200, "application/json", said(done.prompt_tokens));
   }
 
@@ -180,6 +183,7 @@ void handle(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply,
   auto asked = read_embeddings(std::get<Json>(body), words);
   if (const auto* problem = std::get_if<Problem>(&asked)) return refuse(*reply, *problem, refusal);
   auto ask = std::make_shared<EmbedAsk>(std::get<EmbedAsk>(std::move(asked)));
+  ask->key = request.key;
   const auto ready = [&app, ask, reply, refusal](Lease model) {
     std::make_shared<Embeddings>(app, std::move(*ask), std::move(model), refusal, reply)->start();
   };

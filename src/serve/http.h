@@ -21,7 +21,7 @@ struct HttpRequest {
   std::string method, path, query, body;
   Headers headers;        // names in lower case
   std::string peer;       // the address it came from
-  std::string key = "-";  // id of the key that the gate found
+  std::string key = "-";  // the id of the key that the gate found
   bool keep_alive = false, expects_continue = false;
 
   std::string_view header(std::string_view lower_case_name) const;  // "" where there is none
@@ -55,15 +55,21 @@ class Reply {
 
 using Handler = std::function<void(HttpRequest request, std::shared_ptr<Reply> reply)>;
 
+// PEM: a chain of certificates, the server's own first, and its key. Both empty: plain HTTP.
+struct TlsFiles {
+  std::string cert = {}, key = {};
+};
+
 class HttpServer {
  public:
   // port 0: any free one. An error names who holds a taken port, where that can be found.
   static Result<std::unique_ptr<HttpServer>> listen(const std::string& host, int port,
                                                     const HttpLimits& limits, Handler handler,
-                                                    int threads = 2);
+                                                    const TlsFiles& tls = {}, int threads = 2);
   virtual ~HttpServer() = default;  // ends every connection
 
   virtual int port() const = 0;
+  virtual Result<void> reload_tls() = 0;  // for new connections; if it fails all is as it was
   virtual int connections() const = 0;
   // Takes no more connections and requests, and waits for the replies under way. False: some were
   // still under way after `seconds`.

@@ -1,4 +1,4 @@
-// The one file that knows Asio. A connection is two coroutines on one strand: one only reads, so
+// A connection is two coroutines on one strand: one only reads, so
 // that a reader who leaves is noticed whatever the other does; the other takes requests and writes
 // replies.
 #include <atomic>
@@ -10,7 +10,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <condition_variable>
 #include <mutex>
 #include <set>
@@ -18,6 +17,7 @@
 
 #include "serve/http.h"
 #include "serve/http_parser.h"
+#include "serve/http_stream.h"
 #include "serve/port_holder.h"
 
 namespace r1 {
@@ -42,6 +42,8 @@ std::string_view phrase(int status) {
       return "Bad Request";
     case 401:
       return "Unauthorized";
+    case 402:
+      return "Payment Required";
     case 403:
       return "Forbidden";
     case 404:
@@ -73,6 +75,7 @@ struct Hub {
   Handler handler;
   std::atomic<bool> draining = false;
   std::mutex mutex;  // guards what follows
+  std::shared_ptr<Tls> tls;
   std::condition_variable quiet;
   int connections = 0, busy = 0;
   std::set<class Connection*> all;
@@ -80,12 +83,13 @@ struct Hub {
 
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, std::shared_ptr<Hub> hub)
-      : socket_(std::move(socket)),
+  Connection(std::unique_ptr<HttpStream> stream, std::shared_ptr<Hub> hub)
+      : stream_(std::move(stream)),
+        strand_(stream_->socket().get_executor()),
         hub_(std::move(hub)),
-        event_(socket_.get_executor()),
-        space_(socket_.get_executor()),
-        deadline_(socket_.get_executor()) {
+        event_(strand_),
+        space_(strand_),
+        deadline_(strand_) {
     const std::lock_guard lock(hub_->mutex);
     ++hub_->connections;
     hub_->all.insert(this);
@@ -100,25 +104,37 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
   void start() {
     boost::system::error_code ignored;
-    socket_.set_option(tcp::no_delay(true), ignored);
-    const auto peer = socket_.remote_endpoint(ignored);
+    stream_->socket().set_option(tcp::no_delay(true), ignored);
+    const auto peer = stream_->socket().remote_endpoint(ignored);
     if (!ignored) peer_ = peer.address().to_string();
-    asio::co_spawn(socket_.get_executor(), read_all(shared_from_this()), asio::detached);
-    asio::co_spawn(socket_.get_executor(), serve_all(shared_from_this()), asio::detached);
+    asio::co_spawn(strand_, open(shared_from_this()), asio::detached);
   }
 
   // From any thread.
   void wake() {
-    asio::post(socket_.get_executor(), [self = shared_from_this()] { self->event_.cancel(); });
+    asio::post(strand_, [self = shared_from_this()] { self->event_.cancel(); });
   }
   void shut() {
-    asio::post(socket_.get_executor(), [self = shared_from_this()] { self->close(); });
+    asio::post(strand_, [self = shared_from_this()] { self->close(); });
   }
 
  private:
+  asio::awaitable<void> open(std::shared_ptr<Connection> self) {
+    deadline_.expires_after(to_duration(hub_->limits.header));
+    deadline_.async_wait([self](const auto& failure) {
+      if (!failure && !self->opened_) self->close();
+    });
+    const auto failure = co_await stream_->begin();
+    opened_ = true;
+    deadline_.cancel();
+    if (failure || gone_) co_return close();
+    asio::co_spawn(strand_, read_all(self), asio::detached);
+    asio::co_spawn(strand_, serve_all(self), asio::detached);
+  }
+
   void close() {
     boost::system::error_code ignored;
-    socket_.close(ignored);
+    stream_->socket().close(ignored);
     gone_ = true;
     event_.cancel();
     space_.cancel();
@@ -134,7 +150,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
         co_await space_.async_wait(kQuiet);
         continue;
       }
-      const auto [failure, n] = co_await socket_.async_read_some(asio::buffer(chunk), kQuiet);
+      const auto [failure, n] = co_await stream_->read_some(asio::buffer(chunk));
       if (failure) break;
       in_.append(chunk, 0, n);
       event_.cancel();
@@ -148,7 +164,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     co_await event_.async_wait(kQuiet);
   }
 
-  asio::awaitable<void> serve_all(std::shared_ptr<Connection>) {
+  asio::awaitable<void> end(std::shared_ptr<Connection>) { co_await stream_->end(); }
+
+  asio::awaitable<void> serve_all(std::shared_ptr<Connection> self) {
     bool more = true;
     while (more && !gone_) {
       HttpParser parser(hub_->limits);
@@ -156,8 +174,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
       more = co_await respond(parser.take());
     }
     if (!gone_) {
-      boost::system::error_code ignored;
-      socket_.shutdown(tcp::socket::shutdown_send, ignored);
+      asio::co_spawn(strand_, end(self), asio::detached);
       const auto until = Clock::now() + std::chrono::seconds(2);  // what was sent may arrive
       while (!gone_ && Clock::now() < until) {
         in_.clear();
@@ -261,7 +278,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     deadline_.async_wait([self = shared_from_this(), write](const auto& failure) {
       if (!failure && self->writes_ == write) self->close();
     });
-    const auto [failure, n] = co_await asio::async_write(socket_, asio::buffer(text), kQuiet);
+    const auto failure = co_await stream_->write(asio::buffer(text));
     ++writes_;
     deadline_.cancel();
     if (failure) close();
@@ -344,14 +361,13 @@ class Connection final : public std::enable_shared_from_this<Connection> {
       connection_->on_gone_ = std::move(callback);
     }
     void post(std::function<void()> work) override {
-      asio::post(connection_->socket_.get_executor(),
-                 [c = connection_, number = number_, work = std::move(work)] {
-                   try {
-                     work();
-                   } catch (const std::exception&) {
-                     if (c->answer_ == number) c->fault();
-                   }
-                 });
+      asio::post(connection_->strand_, [c = connection_, number = number_, work = std::move(work)] {
+        try {
+          work();
+        } catch (const std::exception&) {
+          if (c->answer_ == number) c->fault();
+        }
+      });
     }
 
    private:
@@ -361,19 +377,21 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     uint64_t number_;
   };
 
-  tcp::socket socket_;
+  std::unique_ptr<HttpStream> stream_;
+  asio::any_io_executor strand_;
   std::shared_ptr<Hub> hub_;
   asio::steady_timer event_, space_, deadline_;  // the first two are only ever cancelled
   std::string peer_, in_, out_, heartbeat_;
-  bool gone_ = false, keep_ = false, head_only_ = false, finished_ = false, chunked_ = false;
+  bool opened_ = false, gone_ = false, keep_ = false, head_only_ = false, finished_ = false,
+       chunked_ = false;
   uint64_t answer_ = 0, writes_ = 0;
   std::function<void()> on_gone_;
 };
 
 class AsioServer final : public HttpServer {
  public:
-  AsioServer(const HttpLimits& limits, Handler handler)
-      : hub_(std::make_shared<Hub>()), acceptor_(io_) {
+  AsioServer(const HttpLimits& limits, Handler handler, TlsFiles tls)
+      : tls_(std::move(tls)), hub_(std::make_shared<Hub>()), acceptor_(io_) {
     hub_->limits = limits;
     hub_->handler = std::move(handler);
   }
@@ -417,6 +435,13 @@ class AsioServer final : public HttpServer {
 
   int port() const override { return port_; }
 
+  Result<void> reload_tls() override {
+    R1_TRY(auto tls, load_tls(tls_));
+    const std::lock_guard lock(hub_->mutex);
+    hub_->tls = std::move(tls);
+    return {};
+  }
+
   int connections() const override {
     const std::lock_guard lock(hub_->mutex);
     return hub_->connections;
@@ -436,6 +461,11 @@ class AsioServer final : public HttpServer {
       boost::system::error_code ignored;
       acceptor_.close(ignored);
     });
+  }
+
+  std::shared_ptr<Tls> tls() const {
+    const std::lock_guard lock(hub_->mutex);
+    return hub_->tls;
   }
 
   template <class F>
@@ -459,10 +489,11 @@ class AsioServer final : public HttpServer {
         continue;
       }
       if (connections() >= hub_->limits.connections) continue;  // closed, which clients retry
-      std::make_shared<Connection>(std::move(socket), hub_)->start();
+      std::make_shared<Connection>(http_stream(std::move(socket), tls()), hub_)->start();
     }
   }
 
+  const TlsFiles tls_;
   std::shared_ptr<Hub> hub_;
   asio::io_context io_;
   tcp::acceptor acceptor_;
@@ -474,8 +505,9 @@ class AsioServer final : public HttpServer {
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(const std::string& host, int port,
                                                        const HttpLimits& limits, Handler handler,
-                                                       int threads) {
-  auto server = std::make_unique<AsioServer>(limits, std::move(handler));
+                                                       const TlsFiles& tls, int threads) {
+  auto server = std::make_unique<AsioServer>(limits, std::move(handler), tls);
+  R1_DO(server->reload_tls());
   R1_DO(server->open(host, port, threads));
   return std::unique_ptr<HttpServer>(std::move(server));
 }

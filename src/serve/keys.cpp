@@ -40,6 +40,13 @@ int64_t stamp_of(const std::string& path) {
          (int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec);
 }
 
+constexpr std::string_view kPeriods[] = {"", "day", "month"};
+
+Budget::Period period(std::string_view text) {
+  const auto found = std::ranges::find(kPeriods, text);
+  return static_cast<Budget::Period>(found == std::end(kPeriods) ? 0 : found - kPeriods);
+}
+
 }  // namespace
 
 bool Key::allows(std::string_view scope) const {
@@ -60,7 +67,11 @@ Result<std::vector<Key>> KeyFile::read() const {
                       .name = one.at("name"),
                       .scopes = one.at("scopes").get<std::vector<std::string>>(),
                       .created = one.at("created"),
-                      .expires = one.at("expires")});
+                      .expires = one.at("expires"),
+                      .budget = {.nanos = one.value("budget_nano_dollars", int64_t{-1}),
+                                 .period = period(one.value("budget_period", ""))},
+                      .requests_per_minute = one.value("requests_per_minute", int64_t{0}),
+                      .tokens_per_minute = one.value("tokens_per_minute", int64_t{0})});
     }
   } catch (const Json::exception&) {
     return error("{}: is no file of keys; r1 key create writes one", path_);
@@ -77,6 +88,13 @@ Result<void> KeyFile::write(const std::vector<Key>& keys) const {
                     {"scopes", key.scopes},
                     {"created", key.created},
                     {"expires", key.expires}});
+    Json& one = list.back();
+    if (key.budget.limited()) {
+      one["budget_nano_dollars"] = key.budget.nanos;
+      one["budget_period"] = kPeriods[static_cast<size_t>(key.budget.period)];
+    }
+    if (key.requests_per_minute > 0) one["requests_per_minute"] = key.requests_per_minute;
+    if (key.tokens_per_minute > 0) one["tokens_per_minute"] = key.tokens_per_minute;
   }
   const Json file = {{"keys", std::move(list)}};
   std::error_code failure;
@@ -88,22 +106,16 @@ Result<void> KeyFile::write(const std::vector<Key>& keys) const {
   return written;
 }
 
-Result<KeyFile::Made> KeyFile::create(const std::string& name, std::vector<std::string> scopes,
-                                      int64_t expires) const {
+Result<KeyFile::Made> KeyFile::create(Key wanted) const {
   R1_TRY(std::vector<Key> keys, read());
-  if (std::ranges::any_of(keys, [&](const Key& k) { return k.name == name; }))
-    return error("a key is named {:?} already: revoke it, or choose another name", name);
+  if (std::ranges::any_of(keys, [&](const Key& k) { return k.name == wanted.name; }))
+    return error("a key is named {:?} already: revoke it, or choose another name", wanted.name);
   std::array<unsigned char, 32> random;
   if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
     return error("the system gives no random bytes");
-  Made made;
-  made.secret = "r1-" + hex(random.data(), random.size());
-  made.key = {.id = "",
-              .hash = sha256(made.secret),
-              .name = name,
-              .scopes = std::move(scopes),
-              .created = std::time(nullptr),
-              .expires = expires};
+  Made made{.key = std::move(wanted), .secret = "r1-" + hex(random.data(), random.size())};
+  made.key.hash = sha256(made.secret);
+  made.key.created = std::time(nullptr);
   made.key.id = made.key.hash.substr(0, 8);
   keys.push_back(made.key);
   R1_DO(write(keys));

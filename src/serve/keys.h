@@ -9,15 +9,17 @@
 #include <string_view>
 #include <vector>
 
-#include "base/error.h"
+#include "serve/prices.h"
 
 namespace r1 {
 
 struct Key {
-  std::string id;  // the first 8 digits of the hash: names it in lists, logs and `revoke`
-  std::string hash, name;
-  std::vector<std::string> scopes;   // "use": models; "metrics": /metrics; "traces": /traces
+  std::string id = {};  // the first 8 digits of the hash: names it in lists, logs and `revoke`
+  std::string hash = {}, name = {};
+  std::vector<std::string> scopes = {"use"};
   int64_t created = 0, expires = 0;  // seconds since 1970; expires 0: never
+  Budget budget = {};
+  int64_t requests_per_minute = 0, tokens_per_minute = 0;  // 0: as many as it likes
 
   bool allows(std::string_view scope) const;
 };
@@ -36,8 +38,7 @@ class KeyFile {
     Key key;
     std::string secret;  // "r1-...": to be told now or never
   };
-  Result<Made> create(const std::string& name, std::vector<std::string> scopes,
-                      int64_t expires) const;
+  Result<Made> create(Key wanted) const;  // all but id, hash and created, which it gets here
   Result<Key> revoke(std::string_view id_or_name) const;
 
  private:

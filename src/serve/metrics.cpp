@@ -44,10 +44,11 @@ void Metrics::first_token(double seconds) {
   first_token_.add(seconds);
 }
 
-void Metrics::answered(const Completion& c, double seconds) {
+void Metrics::answered(const Completion& c, double seconds, int64_t nanos) {
   {
     const std::lock_guard lock(mutex_);
     whole_.add(seconds);
+    nanos_ += nanos;
     prompt_tokens_ += static_cast<uint64_t>(c.prompt_tokens);
     cached_tokens_ += static_cast<uint64_t>(c.cached_tokens);
     generated_tokens_ += static_cast<uint64_t>(c.generated_tokens);
@@ -65,7 +66,8 @@ void Metrics::answered(const Completion& c, double seconds) {
           {"cached_tokens", c.cached_tokens},
           {"thought_tokens", c.thought_tokens},
           {"generated_tokens", c.generated_tokens},
-          {"seconds", seconds}});
+          {"seconds", seconds},
+          {"cost", static_cast<double>(nanos) / 1e9}});
   }
 }
 
@@ -125,6 +127,8 @@ std::string Metrics::text(const std::map<std::string, Engine::Load>& models) con
   plain(text, "llamacpp:spec_decode_num_accepted_tokens_total", "counter", "Guesses that held.",
         accepted_);
   plain(text, "r1:thought_tokens_total", "counter", "Tokens of thoughts.", thought_tokens_);
+  plain(text, "r1:cost_dollars_total", "counter", "What answers cost, by the price table.",
+        static_cast<double>(nanos_) / 1e9);
   family(text, "vllm:request_success_total", "counter", "Answers, by how they ended.");
   for (const auto& [reason, n] : reasons_)
     text += fmt::format("vllm:request_success_total{{finished_reason=\"{}\"}} {}\n", reason, n);

@@ -20,7 +20,7 @@ class Metrics {
   explicit Metrics(Log log = nullptr) : log_(std::move(log)) {}
 
   void first_token(double seconds);
-  void answered(const Completion& completion, double seconds);
+  void answered(const Completion& completion, double seconds, int64_t nanos);  // nano-dollars
   void refused(int status);
   void failed(std::string_view message);  // an inner fault: its words go to the log alone
   void requested(std::string_view method, std::string_view path, std::string_view key);
@@ -44,6 +44,7 @@ class Metrics {
   Histogram first_token_, whole_;
   uint64_t prompt_tokens_ = 0, cached_tokens_ = 0, generated_tokens_ = 0, thought_tokens_ = 0;
   uint64_t drafted_ = 0, accepted_ = 0;
+  int64_t nanos_ = 0;
   double prompt_seconds_ = 0, generated_seconds_ = 0;
   std::map<std::string, uint64_t> reasons_;
   std::map<int, uint64_t> refused_;

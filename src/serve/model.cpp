@@ -30,6 +30,7 @@ class EngineModel final : public ServedModel {
   }
   Engine::Load load() const override { return engine_->load(); }
   nlohmann::ordered_json settings() const override { return settings_; }
+  uint64_t memory() const override { return engine_->memory(); }
   Result<Prompt> prompt(const nlohmann::ordered_json& messages, Think think,
                         const nlohmann::ordered_json* tools, const Begun* begun) const override {
     return engine_->prompt(messages, think, tools, begun);

@@ -22,6 +22,7 @@ class ServedModel {
   virtual Engine::Load load() const = 0;
   // What decides bits beside the weights and the request: isa, compute, kv, context, adapter.
   virtual nlohmann::ordered_json settings() const = 0;
+  virtual uint64_t memory() const = 0;  // bytes it takes
   // tools: null, or a list of them; begun: null, or what the answer begins with.
   virtual Result<Prompt> prompt(const nlohmann::ordered_json& messages, Think think,
                                 const nlohmann::ordered_json* tools, const Begun* begun) const = 0;

@@ -145,9 +145,9 @@ void load_only(App& app, const OllamaAsk& o, std::shared_ptr<Reply> reply) {
   json["done"] = true;
   json["done_reason"] = unload ? "unload" : "load";
   app.shelf.open(*item, o.ask.keep_alive, [reply, json](Result<Lease> model) {
-    reply->post([reply, json, loaded = static_cast<bool>(model)] {
-      if (loaded) return reply->send(200, "application/json", dump(json));
-      refuse(*reply, {.status = 500, .message = "the model cannot be loaded now"}, ollama_refusal);
+    reply->post([reply, json, problem = model ? "" : model.error().message] {
+      if (problem.empty()) return reply->send(200, "application/json", dump(json));
+      refuse(*reply, {.status = 503, .message = problem}, ollama_refusal);
     });
   });
 }

@@ -34,6 +34,8 @@ std::string_view error_type(int status) {
   switch (status) {
     case 401:
       return "authentication_error";
+    case 402:
+      return "insufficient_quota";
     case 403:
       return "permission_error";
     case 404:
@@ -46,7 +48,7 @@ std::string_view error_type(int status) {
 }
 
 Json usage_json(const std::vector<Voice::Said>& all, size_t choices_a_prompt) {
-  int64_t prompt = 0, cached = 0, generated = 0, thought = 0;
+  int64_t prompt = 0, cached = 0, generated = 0, thought = 0, nanos = 0;
   for (size_t i = 0; i < all.size(); ++i) {
     const Completion& c = all[i].completion;
     if (i % choices_a_prompt == 0) {
@@ -55,6 +57,7 @@ Json usage_json(const std::vector<Voice::Said>& all, size_t choices_a_prompt) {
     }
     generated += c.generated_tokens;
     thought += c.thought_tokens;
+    nanos += all[i].nanos;
   }
   return {{"prompt_tokens", prompt},
           {"completion_tokens", generated},
@@ -62,7 +65,8 @@ Json usage_json(const std::vector<Voice::Said>& all, size_t choices_a_prompt) {
           {"prompt_tokens_details", {{"cached_tokens", cached}}},
           {"completion_tokens_details", {{"reasoning_tokens", thought}}},
           {"prompt_cache_hit_tokens", cached},
-          {"prompt_cache_miss_tokens", prompt - cached}};
+          {"prompt_cache_miss_tokens", prompt - cached},
+          {"cost", static_cast<double>(nanos) / 1e9}};  // dollars, as OpenRouter tells them
 }
 
 class OpenAiVoice : public Voice {

@@ -99,17 +99,22 @@ bool is_loopback(std::string_view host) {
          (host.starts_with("127.") && is_address(host));
 }
 
-Server::Server(const ServerOptions& options, std::vector<ShelfItem> items, Shelf::Open open,
-               double keep_seconds)
+Server::Server(const ServerOptions& options, std::optional<Ledger> ledger,
+               std::vector<ShelfItem> items, Shelf::Open open, ShelfOptions shelf)
     : options_(options),
       metrics_(options.log),
       keyring_(KeyFile(options.keys)),
+      accounts_({}, std::move(ledger),
+                [this](std::string_view message) { metrics_.failed(message); }),
       shelf_(std::make_unique<Shelf>(
           std::move(items),
-          [this, o = std::move(open)](const std::string& path) { return load(path, o); },
-          keep_seconds, options.folder)) {
+          [this, o = std::move(open)](const std::string& path, uint64_t memory) {
+            return load(path, memory, o);
+          },
+          std::move(shelf))) {
   app_.reset(new App{.shelf = *shelf_,
                      .metrics = metrics_,
+                     .accounts = accounts_,
                      .most_at_once = options.most_at_once,
                      .strict_reasoning = options.strict_reasoning,
                      .folder = ModelFolder(options.folder)});
@@ -117,9 +122,14 @@ Server::Server(const ServerOptions& options, std::vector<ShelfItem> items, Shelf
 
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options,
                                               std::vector<ShelfItem> items, Shelf::Open open,
-                                              double keep_seconds) {
+                                              ShelfOptions shelf) {
+  std::optional<Ledger> ledger;
+  if (!options.usage.empty()) {
+    R1_TRY(ledger, Ledger::open(options.usage));
+  }
   std::unique_ptr<Server> server(
-      new Server(options, std::move(items), std::move(open), keep_seconds));
+      new Server(options, std::move(ledger), std::move(items), std::move(open), std::move(shelf)));
+  R1_DO(server->reload());
   R1_TRY(const bool keys, server->keyring_.any());
   if (!is_loopback(options.host) && !keys) {
     return error(
@@ -134,11 +144,11 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options,
            }));
     server->app_->traces = server->traces_.get();
   }
+  const auto handle = [s = server.get()](HttpRequest request, std::shared_ptr<Reply> reply) {
+    s->handle(std::move(request), std::move(reply));
+  };
   R1_TRY(server->http_,
-         HttpServer::listen(options.host, options.port, options.limits,
-                            [s = server.get()](HttpRequest request, std::shared_ptr<Reply> reply) {
-                              s->handle(std::move(request), std::move(reply));
-                            }));
+         HttpServer::listen(options.host, options.port, options.limits, handle, options.tls));
   return server;
 }
 
@@ -148,13 +158,21 @@ Server::~Server() {
 }
 
 // With traces, a model is known by its hash before it says a word.
-Result<std::unique_ptr<ServedModel>> Server::load(const std::string& path,
+Result<std::unique_ptr<ServedModel>> Server::load(const std::string& path, uint64_t memory,
                                                   const Shelf::Open& open) {
   if (traces_) R1_DO(traces_->identify(path));
-  R1_TRY(auto model, open(path));
+  R1_TRY(auto model, open(path, memory));
   const std::string adapter = model->settings().value("adapter", "");
   if (traces_ && !adapter.empty()) R1_DO(traces_->identify(adapter));
   return model;
+}
+
+Result<void> Server::reload() {
+  if (!options_.prices.empty()) {
+    R1_TRY(PriceTable prices, PriceTable::read(options_.prices));
+    accounts_.set_prices(std::move(prices));
+  }
+  return http_ ? http_->reload_tls() : Result<void>();
 }
 
 void Server::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
@@ -206,6 +224,9 @@ void Server::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
       if (!key->allows(scope))
         return turn_away(
             {.status = 403, .message = fmt::format("this key has no scope {:?}", scope)});
+      // What is asked of a model is POSTed.
+      if (auto problem = accounts_.admit(*key, request.method == "POST", unix_seconds()))
+        return turn_away(*std::move(problem));
       request.key = key->id;
     }
   }

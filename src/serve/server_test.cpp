@@ -427,10 +427,10 @@ TEST(Gate, KeysOpenWhatTheirScopesSay) {
   ServerOptions wide = options;
   wide.host = "0.0.0.0";
   EXPECT_THROW(FakeServer{wide}, std::runtime_error);  // no key yet
-  const auto user = *file.create("me", {"use"}, 0);
-  const auto scraper = *file.create("prometheus", {"metrics"}, 0);
-  const auto old = *file.create("old", {"use"}, 1);
-  EXPECT_FALSE(file.create("me", {"use"}, 0));
+  const auto user = *file.create({.name = "me"});
+  const auto scraper = *file.create({.name = "prometheus", .scopes = {"metrics"}});
+  const auto old = *file.create({.name = "old", .expires = 1});
+  EXPECT_FALSE(file.create({.name = "me"}));
   EXPECT_EQ(read_file(options.keys, 1 << 20)->find(user.secret), std::string::npos);
   EXPECT_EQ(std::filesystem::status(options.keys).permissions(),
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
@@ -476,7 +476,7 @@ TEST(Server, TheSameSeedSaysTheSameAmong64Others) {
   ServerOptions options;
   options.port = 0;
   options.keys = "/nonexistent/keys.json";
-  const auto open = [](const std::string& p) {
+  const auto open = [](const std::string& p, uint64_t) {
     EngineOptions engine;
     engine.threads = 2;
     engine.context = 512;

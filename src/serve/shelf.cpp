@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/units.h"
 #include "serve/fields.h"
 #include "serve/model_folder.h"
 
@@ -83,11 +84,10 @@ Result<std::vector<ShelfItem>> shelf_items(const std::string& folder) {
   return items;
 }
 
-Shelf::Shelf(std::vector<ShelfItem> items, Open open, double keep_seconds, std::string folder)
+Shelf::Shelf(std::vector<ShelfItem> items, Open open, ShelfOptions options)
     : all_(items.begin(), items.end()),
       open_(std::move(open)),
-      keep_seconds_(keep_seconds),
-      folder_(std::move(folder)),
+      options_(std::move(options)),
       state_(std::make_shared<State>()) {
   for (const ShelfItem& item : all_) offered_.push_back(&item);
   worker_ = std::thread([this] { work(); });
@@ -99,8 +99,8 @@ std::vector<const ShelfItem*> Shelf::items() const {
 }
 
 Result<void> Shelf::refresh() {
-  if (folder_.empty()) return {};
-  R1_TRY(auto found, shelf_items(folder_));
+  if (options_.folder.empty()) return {};
+  R1_TRY(auto found, shelf_items(options_.folder));
   std::vector<const ShelfItem*> gone;
   {
     const std::lock_guard lock(names_);
@@ -153,16 +153,16 @@ const ShelfItem* Shelf::find(std::string_view name) const {
 }
 
 // With the lock held.
-Lease Shelf::lend(Place& place) {
+Lease Shelf::lend(Place& place, bool to_use) {
   ++place.leases;
-  place.used = Clock::now();
+  if (to_use) place.used = Clock::now();
   ServedModel* model = place.model.get();
-  return Lease(model, [state = state_](ServedModel* m) {
+  return Lease(model, [state = state_, to_use](ServedModel* m) {
     const std::lock_guard lock(state->mutex);
     for (auto& [item, p] : state->places) {
       if (p.model.get() != m) continue;
       --p.leases;
-      p.used = Clock::now();
+      if (to_use) p.used = Clock::now();
     }
     state->wake.notify_all();
   });
@@ -176,7 +176,7 @@ void Shelf::open(const ShelfItem& named, std::optional<double> keep_seconds, Rea
   std::unique_lock lock(state_->mutex);
   auto [it, fresh] = state_->places.try_emplace(&item);
   Place& place = it->second;
-  if (fresh) place.keep = item.kept ? -1 : keep_seconds_;
+  if (fresh) place.keep = item.kept ? -1 : options_.keep_seconds;
   if (keep_seconds && !item.kept) place.keep = *keep_seconds;
   if (place.model) {
     Lease lease = lend(place);
@@ -193,10 +193,9 @@ std::vector<Shelf::Loaded> Shelf::loaded() {
   std::vector<Loaded> all;
   for (auto& [item, place] : state_->places) {
     if (!place.model) continue;
-    const auto used = place.used;
-    const double idle = std::chrono::duration<double>(Clock::now() - used).count();
-    all.push_back({item, lend(place), place.keep < 0 ? -1 : std::max(place.keep - idle, 0.0)});
-    place.used = used;
+    const double idle = std::chrono::duration<double>(Clock::now() - place.used).count();
+    all.push_back(
+        {item, lend(place, false), place.keep < 0 ? -1 : std::max(place.keep - idle, 0.0)});
   }
   return all;
 }
@@ -211,15 +210,7 @@ void Shelf::work() {
     }
     const ShelfItem* item = state_->wanted.front();
     state_->wanted.pop_front();
-    lock.unlock();
-    auto opened = [&]() -> Result<std::unique_ptr<ServedModel>> {
-      try {
-        return open_(item->path);
-      } catch (const std::exception& e) {
-        return error("{}", e.what());
-      }
-    }();
-    lock.lock();
+    auto opened = load(lock, *item);
     Place& place = state_->places[item];
     std::vector<Ready> waiting = std::exchange(place.waiting, {});
     std::vector<Result<Lease>> answers;
@@ -234,6 +225,72 @@ void Shelf::work() {
     for (size_t i = 0; i < waiting.size(); ++i) waiting[i](std::move(answers[i]));
     answers.clear();
     waiting.clear();
+    lock.lock();
+  }
+}
+
+// Without the lock while it takes long.
+Result<std::unique_ptr<ServedModel>> Shelf::load(std::unique_lock<std::mutex>& lock,
+                                                 const ShelfItem& item) {
+  lock.unlock();
+  const auto failed = [&](const Error& e) {
+    if (options_.failed) options_.failed(e.message);
+    lock.lock();
+    return error("{} cannot be loaded now", item.name);
+  };
+  uint64_t memory = 0;
+  if (options_.memory > 0) {
+    const auto room = options_.room(item.path);
+    if (!room) return failed(room.error());
+    lock.lock();
+    R1_TRY(memory, make_room(lock, item, *room));
+    lock.unlock();
+  }
+  try {
+    auto opened = open_(item.path, memory);
+    if (!opened) return failed(opened.error());
+    lock.lock();
+    return opened;
+  } catch (const std::exception& e) {
+    return failed(error("{}", e.what()));
+  }
+}
+
+// Puts idle models back, the longest unused first, until there is room; none where that would not
+// do. Gives what this one may take.
+Result<uint64_t> Shelf::make_room(std::unique_lock<std::mutex>& lock, const ShelfItem& item,
+                                  const ModelRoom& room) {
+  for (;;) {
+    uint64_t used = 0, held = 0;  // the latter by models that have to stay
+    std::string who;
+    auto oldest = state_->places.end();
+    for (auto it = state_->places.begin(); it != state_->places.end(); ++it) {
+      const Place& place = it->second;
+      if (!place.model) continue;
+      const uint64_t bytes = place.model->memory();
+      used += bytes;
+      if (place.leases > 0 || it->first->kept) {
+        held += bytes;
+        who += fmt::format("{}{} ({})", who.empty() ? " beside " : ", ", it->first->name,
+                           format_bytes(bytes));
+      } else if (oldest == state_->places.end() || place.used < oldest->second.used) {
+        oldest = it;
+      }
+    }
+    const uint64_t left = options_.memory - std::min(options_.memory, used);
+    if (left >= room.least) return items().size() == 1 ? left : std::min(left, room.most);
+    const uint64_t most = options_.memory - std::min(options_.memory, held);
+    if (most < room.least || oldest == state_->places.end()) {
+      return error(
+          "{} needs {}: {} for its weights and the rest for {} tokens of context; of {} for models "
+          "{} are left{}",
+          item.name, format_bytes(room.least), format_bytes(room.weights), room.context,
+          format_bytes(options_.memory), format_bytes(most), who);
+    }
+    auto model = std::move(oldest->second.model);
+    state_->places.erase(oldest);
+    lock.unlock();
+    model.reset();
     lock.lock();
   }
 }

@@ -1,5 +1,6 @@
 // The models a server offers, by name. A model is loaded when it is first wanted, by one thread of
-// the shelf's own, and put back when nobody has wanted it for a while; those that are `kept` stay.
+// the shelf's own, and put back when nobody has wanted it for a while, or when another needs the
+// memory; those that are `kept` stay.
 #pragma once
 
 #include <chrono>
@@ -15,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "infer/fit.h"
 #include "serve/model.h"
 
 namespace r1 {
@@ -42,15 +44,26 @@ Result<ShelfItem> shelf_item(const std::string& path);
 // name.
 Result<std::vector<ShelfItem>> shelf_items(const std::string& folder);
 
+struct ShelfOptions {
+  double keep_seconds = 300;  // unused, before a model is put back
+  std::string folder = {};    // where refresh() looks; "": nowhere
+  // Bytes for all models together, and what one wants of them. 0: each takes what is free when it
+  // is loaded.
+  uint64_t memory = 0;
+  std::function<Result<ModelRoom>(const std::string& path)> room = {};
+  std::function<void(std::string_view)> failed = {};  // hears why a model could not be loaded
+};
+
 class Shelf {
  public:
-  using Open = std::function<Result<std::unique_ptr<ServedModel>>(const std::string& path)>;
+  // memory: bytes that the model may take; 0: what is free.
+  using Open =
+      std::function<Result<std::unique_ptr<ServedModel>>(const std::string& path, uint64_t memory)>;
   using Ready = std::function<void(Result<Lease>)>;
   using Clock = std::chrono::steady_clock;
 
-  // Of two items with one name the first counts. folder: where refresh() looks; "": nowhere.
-  Shelf(std::vector<ShelfItem> items, Open open, double keep_seconds = 300,
-        std::string folder = "");
+  // Of two items with one name the first counts.
+  Shelf(std::vector<ShelfItem> items, Open open, ShelfOptions options = {});
   ~Shelf();  // every lease must have been given up, or never be used again
 
   // Items live as long as the shelf, offered or not.
@@ -63,7 +76,8 @@ class Shelf {
   // of DeepSeek say, are the first item.
   const ShelfItem* find(std::string_view name) const;
 
-  // ready is called at once where the model is loaded, else from the shelf's thread.
+  // ready is called at once where the model is loaded, else from the shelf's thread; errors are
+  // for clients to see: they name no file.
   // keep_seconds: how long it then stays unused; < 0: for good; none: as it was.
   void open(const ShelfItem& item, std::optional<double> keep_seconds, Ready ready);
 
@@ -90,16 +104,19 @@ class Shelf {
     bool stop = false;
   };
 
-  Lease lend(Place& place);
+  Lease lend(Place& place, bool to_use = true);  // to look at it: it grows no younger
   void work();
   void put_back(std::unique_lock<std::mutex>& lock);
+  Result<std::unique_ptr<ServedModel>> load(std::unique_lock<std::mutex>& lock,
+                                            const ShelfItem& item);
+  Result<uint64_t> make_room(std::unique_lock<std::mutex>& lock, const ShelfItem& item,
+                             const ModelRoom& room);
 
   mutable std::mutex names_;  // guards the next two
   std::deque<ShelfItem> all_;
   std::vector<const ShelfItem*> offered_;
   Open open_;
-  double keep_seconds_;
-  std::string folder_;
+  ShelfOptions options_;
   std::shared_ptr<State> state_;  // outlives the shelf while a lease does
   std::thread worker_;
 };

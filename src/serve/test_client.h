@@ -34,6 +34,7 @@ class TestClient {
   TestClient(TestClient&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   ~TestClient() { close(); }
 
+  int fd() const { return fd_; }
   void close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   }
@@ -132,6 +133,7 @@ class FakeModel final : public ServedModel {
                                  {.thought = "", .answer = " it is.", .tokens = {}}};
     FinishReason reason = FinishReason::kStop;
     std::string stopped_by, failure;
+    uint64_t memory = 60;  // bytes that it takes
     std::atomic<bool> hang = false;
     // What it was asked.
     std::mutex mutex;
@@ -156,6 +158,7 @@ class FakeModel final : public ServedModel {
   int32_t vocab() const override { return 256; }
   SamplingParams defaults() const override { return {}; }
   std::string bytes(int32_t id) const override { return std::string(1, static_cast<char>(id)); }
+  uint64_t memory() const override { return script_->memory; }
   Engine::Load load() const override { return {.running = 1, .pages_used = 1, .pages = 4}; }
   nlohmann::ordered_json settings() const override { return nlohmann::ordered_json::object(); }
   Result<Prompt> prompt(const nlohmann::ordered_json& messages, Think think,
@@ -242,7 +245,7 @@ class FakeServer {
     if (options.keys == key_path()) options.keys = "/nonexistent/keys.json";
     auto started = Server::start(
         options, {{.name = "fake", .path = "fake.gguf", .kept = true}},
-        [script = script](const std::string&) -> Result<std::unique_ptr<ServedModel>> {
+        [script = script](const std::string&, uint64_t) -> Result<std::unique_ptr<ServedModel>> {
           return std::unique_ptr<ServedModel>(std::make_unique<FakeModel>(script));
         });
     if (!started) throw std::runtime_error(started.error().message);

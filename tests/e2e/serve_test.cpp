@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "serve/test_client.h"
 #include "tests/e2e/serving.h"
 
 namespace r1 {
@@ -44,6 +45,63 @@ TEST(Serve, KeysAreMadeListedAndRevoked) {
   EXPECT_EQ(list.out.find(made.out.substr(0, 12)), std::string::npos);
   EXPECT_EQ(run_r1({"key", "revoke", "me", "--keys", file}).code, 0);
   EXPECT_EQ(run_r1({"key", "revoke", "me", "--keys", file}).code, 1);
+}
+
+TEST(Serve, UsageIsToldByDayKeyAndModel) {
+  const TemporaryFolder folder;
+  const std::string file = folder / "keys.json", ledger = folder / "usage.db";
+  const auto key = run_r1({"key", "create", "me", "--keys", file, "--budget", "0.01/day",
+                           "--requests", "5", "--tokens", "1000"});
+  EXPECT_NE(key.err.find("$0.01 a day, 5 requests and 1000 tokens a minute"), std::string::npos)
+      << key.err;
+  EXPECT_EQ(run_r1({"key", "create", "you", "--keys", file, "--budget", "5/year"}).code, 2);
+  EXPECT_EQ(run_r1({"usage", "--usage", ledger}).code, 1);
+  {
+    const Serving serving({"--keys", file, "--usage", ledger});
+    TestClient client(serving.port());
+    const std::string header =
+        "Authorization: Bearer " + key.out.substr(0, key.out.size() - 1) + "\r\n";
+    const auto r =
+        client.post("/v1/completions",
+                    {{"model", "stories260K.f32"}, {"prompt", "Once"}, {"max_tokens", 4}}, header);
+    EXPECT_EQ(r.status, 200) << r.body;
+  }  // by kill -9
+  const auto by_key = run_r1({"usage", "--usage", ledger, "--keys", file, "--by", "key"});
+  EXPECT_EQ(by_key.code, 0) << by_key.err;
+  EXPECT_NE(by_key.out.find(" me "), std::string::npos) << by_key.out;
+  const auto json = nlohmann::json::parse(
+      run_r1({"usage", "--usage", ledger, "--keys", file, "--key", "me", "--json"}).out);
+  EXPECT_EQ(json["total"]["requests"], 1);
+  EXPECT_EQ(json["total"]["generated_tokens"], 4);
+  EXPECT_NEAR(json["total"]["cost"].get<double>(),
+              json["total"]["prompt_tokens"].get<double>() * 550e-9 + 4 * 2190e-9, 1e-12);
+  EXPECT_EQ(run_r1({"usage", "--usage", ledger, "--keys", file, "--key", "nobody"}).code, 1);
+  EXPECT_EQ(run_r1({"usage", "--usage", ledger, "--since", "yesterday"}).code, 1);
+}
+
+TEST(Serve, ReloadsOnSighupAndSaysWhatIsWrong) {
+  const TemporaryFolder folder;
+  const auto write = [&](const std::string& text) {
+    std::ofstream(folder / "prices.toml") << text;
+    return folder / "prices.toml";
+  };
+  Serving serving({"--prices", write("[default]\noutput = 1\n")});
+  const auto cost = [&] {
+    return TestClient(serving.port())
+        .post("/v1/completions", {{"model", "stories260K.f32"}, {"prompt", ""}, {"max_tokens", 1}})
+        .json()["usage"]["cost"]
+        .get<double>();
+  };
+  const double first = cost();
+  write("[default]\noutput = 1000\n");
+  ::kill(serving.process(), SIGHUP);
+  EXPECT_EQ(serving.line(), "read again\n");
+  EXPECT_NEAR(cost(), first + 999e-6, 1e-6);
+  write("[default]\noutput = -1\n");
+  ::kill(serving.process(), SIGHUP);
+  EXPECT_NE(serving.line().find("kept as it was: "), std::string::npos);
+  EXPECT_NEAR(cost(), first + 999e-6, 1e-6);
+  EXPECT_EQ(serving.stop(SIGTERM), 0);
 }
 
 // Runs a script of clients against a server; skips by name where some are absent.
