@@ -189,8 +189,10 @@ test("traces are there where the server has them", () =>
       await page.getByText("No trace has these words.").waitFor();
       await page.getByLabel("Search traces").fill("");
       await page.getByText("Use 3, 9, 1 to make 24.").click();
-      await page.getByRole("heading", { name: "How it thought" }).waitFor();
-      expect(await page.locator(".trace").textContent()).toMatch(/backtracks.*2/);
+      await page.getByText("turns back 1").waitFor();
+      expect(await page.locator(".marked mark").allTextContents()).toEqual(["Wait", "27"]);
+      expect(await page.locator(".legend").textContent()).toContain("27 first said after 60 %");
+      expect(await page.locator(".table-of").textContent()).toContain("ids20 values");
       await page.goBack();
       await page.getByText("Choose a trace.").waitFor();
       await page.getByRole("link", { name: "Back to chat" }).click();
@@ -198,10 +200,19 @@ test("traces are there where the server has them", () =>
     },
     {},
     (request, _, response) => {
-      const head = { id: 7, time: 1795542087, model: "m", key: "-", prompt: "Use 3, 9, 1 to make 24.", thought_tokens: 9, answer_tokens: 2, finish: "stop" };
-      if (request.url === "/traces") return json(response, { traces: [head] });
+      const head = {
+        id: 7, time: "2026-11-27T20:00:00Z", model: "m", prompt: "Use 3, 9, 1 to make 24.", thought_tokens: 9, answer_tokens: 2, finish: "stop",
+      };
+      if (request.url === "/traces") return json(response, { traces: [head, { id: 6, erased: true }] });
       if (request.url === "/traces?search=wait") return json(response, { traces: [] });
-      if (request.url === "/traces/7") return json(response, { ...head, thought: "Wait", answer: "9*3", structure: { backtracks: 2 } });
+      if (request.url === "/traces/7") {
+        const structure = {
+          paragraphs: 1, checks: 0, backtracks: 1, attempts: 0, answer: "27", said: 1, first: { begin: 10, end: 12, share: 0.6 },
+          marks: [{ kind: "backtrack", begin: 0, end: 4, text: "Wait" }],
+        };
+        const messages = [{ role: "user", content: head.prompt }];
+        return json(response, { id: 7, messages, thought: "Wait, 3*9=27", answer: "27", ids: Array(20).fill(1), structure });
+      }
       json(response, {}, 404);
     },
   ));

@@ -1,6 +1,7 @@
 // The server, as this page uses it: OpenAI's chat completions with DeepSeek's reasoning_content, the list of models,
 // metrics, traces.
 import { events } from "./sse";
+import type { Trace, TraceHead } from "./trace";
 import type { Params, Turn, Usage } from "./tree";
 
 export class ApiError extends Error {
@@ -50,25 +51,12 @@ export async function models(): Promise<string[]> {
 
 export const metrics = async () => (await call("/metrics")).text();
 
-export interface TraceHead {
-  id: string | number;
-  time: string | number;
-  model: string;
-  key?: string;
-  prompt: string;
-  thought_tokens: number;
-  answer_tokens: number;
-  finish: string;
-}
-
-export type Trace = Record<string, unknown>;
-
 export async function traces(search: string): Promise<TraceHead[]> {
   const query = search ? `?search=${encodeURIComponent(search)}` : "";
   return (await (await call(`/traces${query}`)).json()).traces;
 }
 
-export async function trace(id: string | number): Promise<Trace> {
+export async function trace(id: string): Promise<Trace> {
   return (await call(`/traces/${encodeURIComponent(id)}`)).json();
 }
 

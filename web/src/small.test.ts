@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { request, readChunk } from "./api";
 import { age, count, dollars, seconds, tokens } from "./format";
 import { engineView, parseMetrics } from "./metrics";
-import { costBy } from "./prices";
 import { matches } from "./search";
+import { annotate, snippet } from "./trace";
 import { noParams, type Conversation, type Turn } from "./tree";
 
 test("numbers as people read them", () => {
@@ -22,30 +22,27 @@ test("a conversation stands under the day it was last used", () => {
   expect(age(new Date(2026, 1, 3).getTime(), now)).toBe("February 2026");
 });
 
-test("prices: the tokens of a prompt that were found cost less", () => {
-  const launch = { hit: 0.14, miss: 0.55, output: 2.19 };
-  expect(costBy(launch, { prompt: 1e6, cached: 1e6, thought: 0, answer: 0 })).toBeCloseTo(0.14);
-  expect(costBy(launch, { prompt: 2e6, cached: 1e6, thought: 5e5, answer: 5e5 })).toBeCloseTo(0.14 + 0.55 + 2.19);
-});
-
 test("two readings of the metrics tell of the time between them", () => {
-  const text = (sampled: number) => `# HELP x y
-vllm:num_requests_running{model_name="a"} 2
+  const text = (running: number, steps: number, generated: number) => `# HELP x y
+vllm:num_requests_running{model_name="a"} ${running}
 vllm:num_requests_running{model_name="b"} 1
 vllm:num_requests_waiting{model_name="a"} 4
 vllm:kv_cache_usage_perc{model_name="a"} 0.5
 vllm:kv_cache_usage_perc{model_name="b"} 0.1
-r1:sampled_tokens_total{model_name="a"} ${sampled}
+llamacpp:n_decode_total ${steps}
 vllm:prefix_cache_queries 100
 vllm:prefix_cache_hits 25
-vllm:generation_tokens_total 1e3
+vllm:generation_tokens_total ${generated}
 `;
-  const before = parseMetrics(text(100), 1000);
-  const view = engineView(parseMetrics(text(150), 3000), before);
-  expect(view).toMatchObject({ running: 3, waiting: 4, tokensPerSecond: 25, hitShare: 0.25, generated: 1000 });
-  expect(view.kv).toBe(0.5);
+  const before = parseMetrics(text(2, 100, 1e3), 1000);
+  const view = engineView(parseMetrics(text(4, 150, 1e3), 3000), before);
+  expect(view).toMatchObject({ running: 5, waiting: 4, kv: 0.5, stepsPerSecond: 25, hitShare: 0.25, generated: 1000 });
+  expect(view.tokensPerSecond).toBe(25 * 4); // 3 ran before, 5 run now
+  // Where nobody ran at either moment, what was generated between them is known.
+  const idle = (generated: number, time: number) => parseMetrics(`vllm:generation_tokens_total ${generated}`, time);
+  expect(engineView(idle(300, 2000), idle(100, 1000)).tokensPerSecond).toBe(200);
   // A model that was put back and loaded again counts from nothing.
-  expect(engineView(parseMetrics(text(5), 3000), before).tokensPerSecond).toBe(0);
+  expect(engineView(parseMetrics(text(4, 5, 0), 3000), before).tokensPerSecond).toBe(0);
   expect(engineView(before).tokensPerSecond).toBe(0);
   expect(engineView(parseMetrics("", 0))).toMatchObject({ running: 0, kv: 0 });
 });
@@ -74,6 +71,22 @@ test("a request leaves out what the user left open", () => {
   });
   expect(request("m", { ...all, effort: "off" }, turns, 5).reasoning_effort).toBe("none");
   expect(request("m", { ...all, effort: "budget", budget: 64 }, turns, 5).thinking_budget).toBe(64);
+});
+
+test("a thought is cut where the server marked it, in order, overlaps left out", () => {
+  const thought = "3+9=12. Wait, 3*9=27. Wait";
+  const marks = [
+    { begin: 22, end: 26, kind: "backtrack" }, { begin: 8, end: 12, kind: "backtrack" }, { begin: 10, end: 14, kind: "check" },
+    { begin: 90, end: 95, kind: "check" },
+  ];
+  const cut = annotate(thought, marks);
+  expect(cut.map((p) => p.text).join("")).toBe(thought);
+  expect(cut.filter((p) => p.kind)).toEqual([{ text: "Wait", kind: "backtrack" }, { text: "Wait", kind: "backtrack" }]);
+  expect(annotate("", marks)).toEqual([]);
+});
+
+test("what was found is told from what stands around it, and is text", () => {
+  expect(snippet("a &lt;i&gt; <b>wait</b> &amp;amp; on")).toEqual(["a <i> ", "wait", " &amp; on"]);
 });
 
 test("an answer goes on from where it ended, thought and all", () => {

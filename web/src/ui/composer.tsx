@@ -1,7 +1,6 @@
 // Where the user writes.
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { count, dollars } from "../format";
-import { costOf } from "../prices";
 import { changed, conversation, editing, liveLeaf, models, send, setParams, stop, tick } from "../state";
 import { path } from "../tree";
 import { Select } from "./controls";
@@ -108,7 +107,7 @@ function Total() {
   let cost: number | undefined;
   for (const { usage } of turns) {
     made += usage!.thought + usage!.answer;
-    const its = costOf(usage!);
+    const its = usage!.cost;
     if (its !== undefined) cost = (cost ?? 0) + its;
   }
   return (

@@ -1,7 +1,6 @@
 // The two kinds of turn, with what can be done with each.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { dollars, moment, rate, seconds, tokens, count } from "../format";
-import { costOf } from "../prices";
 import {
   again, beside, branch, changed, conversation, drop, edit, editing, goOn, isLive, setParams, tick,
 } from "../state";
@@ -140,14 +139,18 @@ function Ending({ turn }: { turn: Turn }) {
 // One line of figures; a click shows them all.
 function Facts({ turn }: { turn: Turn }) {
   const [open, setOpen] = useState(false);
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (open) box.current!.scrollIntoView({ block: "nearest" });
+  }, [open]);
   const usage = turn.usage;
   if (!usage) return null;
   const made = usage.thought + usage.answer;
   const spent = (turn.seconds ?? 0) - (turn.firstSeconds ?? 0);
   const speed = made > 1 && spent > 0.02 ? (made - 1) / spent : 0;
-  const cost = costOf(usage);
+  const cost = usage.cost;
   return (
-    <div class="facts">
+    <div class="facts" ref={box}>
       <button type="button" aria-expanded={open} title="Figures of this answer" onClick={() => setOpen(!open)}>
         <span>{tokens(made)}</span>
         {speed > 0 && <span>{rate(speed)}/s</span>}
