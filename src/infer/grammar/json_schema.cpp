@@ -128,7 +128,7 @@ class Compiler {
   Result<void> only(const Json& s, const std::string& place,
                     const std::set<std::string_view>& known) const {
     for (const auto& [name, value] : s.items()) {
-      const bool remark = std::ranges::any_of(kRemarks, [&](const char* r) { return name == r; });
+      const bool remark = std::ranges::find(kRemarks, name) != std::end(kRemarks);
       if (remark || known.contains(name)) continue;
       return wrong(
           place,
