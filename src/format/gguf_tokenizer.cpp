@@ -291,9 +291,9 @@ Result<std::optional<std::string>> special_token(const WeightFile& gguf, const c
 }
 
 // nlohmann::json throws where a text is no UTF-8.
-Result<std::string> text_of(const ordered_json& json) {
+Result<std::string> text_of(const ordered_json& document) {
   try {
-    return json.dump(2) + '\n';
+    return document.dump(2) + '\n';
   } catch (const ordered_json::type_error&) {
     return error("a text of the tokenizer is no UTF-8");
   }

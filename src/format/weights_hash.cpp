@@ -15,8 +15,8 @@ std::string weights_hash(const WeightFile& file) {
   std::ranges::sort(tensors, {}, &TensorInfo::name);
   Checksum sum;
   for (const TensorInfo* t : tensors) {
-    sum.add(std::as_bytes(
-        std::span(fmt::format("{} {} {}\n", t->name, info(t->dtype).name, t->shape))));
+    const std::string head = fmt::format("{} {} {}\n", t->name, info(t->dtype).name, t->shape);
+    sum.add(std::as_bytes(std::span(head)));
     sum.add(t->bytes);
     file.drop_pages(*t);
   }
