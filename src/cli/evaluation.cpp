@@ -12,6 +12,8 @@ constexpr const char* kModelHelp = "a GGUF file, a safetensors file or a Hugging
 
 void add_loading_options(CLI::App& app, EvaluationOptions& options) {
   EvaluationOptions* o = &options;
+  app.add_option("--adapter", o->adapter, "low-rank updates of the model: a folder that PEFT wrote")
+      ->type_name("FOLDER");
   add_choice(app, "--compute", "auto|f32",
              "auto: the fast arithmetic of each weight type; f32: exact values in F32",
              [o](const std::string& v) {
@@ -57,10 +59,12 @@ Result<std::unique_ptr<Model>> load_model(const WeightFile& file, const Evaluati
     if (!bar) bar.emplace("weights", total);
     bar->update(done);
   };
-  auto model = Model::load(
-      file,
-      {.compute = options.compute, .progress = progress, .mla = options.mla, .mtp = options.mtp},
-      ctx);
+  LoadOptions load{
+      .compute = options.compute, .progress = progress, .mla = options.mla, .mtp = options.mtp};
+  if (!options.adapter.empty()) {
+    R1_TRY(load.lora, read_adapter(options.adapter, file));
+  }
+  auto model = Model::load(file, load, ctx);
   if (bar && model) bar->finish();
   return model;
 }

@@ -15,7 +15,7 @@ class App;
 namespace r1 {
 
 struct EvaluationOptions {
-  std::string model;
+  std::string model, adapter;  // adapter: PEFT's folder, "": none
   Compute compute = Compute::kFast;
   std::optional<DType> kv;  // default: F32 with Compute::kF32, else F16
   int threads = 0;          // 0: all cores
@@ -27,7 +27,7 @@ struct EvaluationOptions {
   }
 };
 
-// MODEL --compute --kv --mla --threads. `options` must outlive the parsing.
+// MODEL --adapter --compute --kv --mla --threads. `options` must outlive the parsing.
 void add_evaluation_options(CLI::App& app, EvaluationOptions& options);
 // The same with --model, for commands whose first word is another.
 void add_named_model_options(CLI::App& app, EvaluationOptions& options);
