@@ -134,7 +134,11 @@ TEST(Fit, ForetellsTheLoadedModel) {
       // An engine that is given the least has the context; given the most, no more than alone.
       const ModelRoom room = *model_room(*file, machine, 64);
       for (const uint64_t memory : {room.least, room.most}) {
-        const auto engine = Engine::load(path, {.threads = 1, .context = 64, .memory = memory});
+        EngineOptions options;
+        options.threads = 1;
+        options.context = 64;
+        options.memory = memory;
+        const auto engine = Engine::load(path, options);
         ASSERT_TRUE(engine) << message(engine);
         EXPECT_LE((*engine)->memory(), memory);
         EXPECT_GE((*engine)->memory() + memory / 3, memory);

@@ -115,6 +115,8 @@ class Answer final : public std::enable_shared_from_this<Answer> {
   // What the traces of all choices have in common.
   std::shared_ptr<const nlohmann::ordered_json> tell_asked() const {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const ShelfItem* whose = app_.shelf.weights(item_);
+    const std::string& file = (whose ? *whose : item_).path;
     nlohmann::ordered_json engine = model_->settings();
     if (const std::string adapter = engine.value("adapter", ""); !adapter.empty())
       engine["adapter_sha256"] = app_.traces->hash_of(adapter);
@@ -125,8 +127,8 @@ class Answer final : public std::enable_shared_from_this<Answer> {
         {"path", ask_.path},
         {"model",
          {{"name", item_.name},
-          {"file", std::filesystem::absolute(item_.path).lexically_normal().string()},
-          {"sha256", app_.traces->hash_of(item_.path)}}},
+          {"file", std::filesystem::absolute(file).lexically_normal().string()},
+          {"sha256", app_.traces->hash_of(file)}}},
         {"engine", std::move(engine)}});
     if (!ask_.messages.is_null()) {
       (*json)["messages"] = ask_.messages;
@@ -339,7 +341,7 @@ void refuse(Reply& reply, const Problem& problem, Refuse words) {
 }
 
 void with_model(App& app, const std::string& name, std::optional<double> keep_alive, Refuse words,
-                std::shared_ptr<Reply> reply, std::function<void(Lease)> ready) {
+                std::shared_ptr<Reply> reply, std::function<void(const ShelfItem&, Lease)> ready) {
   const ShelfItem* item = app.shelf.find(name);
   if (!item) {
     return refuse(
@@ -351,28 +353,26 @@ void with_model(App& app, const std::string& name, std::optional<double> keep_al
         words);
   }
   app.shelf.open(
-      *item, keep_alive, [&app, words, reply, ready = std::move(ready)](Result<Lease> model) {
+      *item, keep_alive, [&app, item, words, reply, ready = std::move(ready)](Result<Lease> model) {
         if (!model) {
           app.metrics.refused(503);
           return reply->post([words, reply, message = model.error().message] {
             refuse(*reply, {.status = 503, .message = message, .retry_after = 10}, words);
           });
         }
-        reply->post([ready, lease = *std::move(model)] { ready(lease); });
+        reply->post([item, ready, lease = *std::move(model)] { ready(*item, lease); });
       });
 }
 
 void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply) {
   const std::string name = ask.model;
-  const ShelfItem* item = app.shelf.find(name);
-  if (item && item->made) apply(*item->made, ask);
+  if (const ShelfItem* item = app.shelf.find(name); item && item->made) apply(*item->made, ask);
   const auto keep_alive = ask.keep_alive;
   with_model(app, name, keep_alive, words, reply,
-             [&app, item, ask = std::make_shared<Ask>(std::move(ask)), voice = std::move(voice),
-              words, reply](Lease lease) {
-               const ShelfItem* weights = app.shelf.weights(*item);
-               std::make_shared<Answer>(app, std::move(*ask), weights ? *weights : *item, lease,
-                                        voice(lease), words, reply)
+             [&app, ask = std::make_shared<Ask>(std::move(ask)), voice = std::move(voice), words,
+              reply](const ShelfItem& item, Lease lease) {
+               std::make_shared<Answer>(app, std::move(*ask), item, lease, voice(lease), words,
+                                        reply)
                    ->start();
              });
 }

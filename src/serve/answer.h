@@ -103,7 +103,7 @@ void apply(const MadeFrom& made, Ask& ask);
 // Calls `ready` on the strand once the model is loaded; refuses names nobody has, and models that
 // cannot be loaded.
 void with_model(App& app, const std::string& name, std::optional<double> keep_alive, Refuse words,
-                std::shared_ptr<Reply> reply, std::function<void(Lease)> ready);
+                std::shared_ptr<Reply> reply, std::function<void(const ShelfItem&, Lease)> ready);
 
 // Loads the model where it must, and answers.
 void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply);

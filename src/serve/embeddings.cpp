@@ -32,9 +32,11 @@ std::string base64(const std::vector<float>& values) {
 // All texts of one request, and their vectors as they come; on the reply's strand.
 class Embeddings final : public std::enable_shared_from_this<Embeddings> {
  public:
-  Embeddings(App& app, EmbedAsk ask, Lease model, Refuse words, std::shared_ptr<Reply> reply)
+  Embeddings(App& app, EmbedAsk ask, const ShelfItem& item, Lease model, Refuse words,
+             std::shared_ptr<Reply> reply)
       : app_(app),
         ask_(std::move(ask)),
+        item_(item),
         model_(std::move(model)),
         words_(words),
         reply_(std::move(reply)) {}
@@ -128,9 +130,8 @@ class Embeddings final : public std::enable_shared_from_this<Embeddings> {
       done.prefill_seconds += e.seconds;
     }
     const Usage usage{.requests = 1, .prompt_tokens = done.prompt_tokens};
-    const ShelfItem& item = *app_.shelf.find(ask_.model);
     app_.metrics.answered(done, seconds(),
-                          app_.accounts.charge(ask_.key, item.name, usage, unix_seconds()));
+                          app_.accounts.charge(ask_.key, item_.name, usage, unix_seconds()));
     reply_->send(200, "application/json", said(done.prompt_tokens));
   }
 
@@ -166,6 +167,7 @@ class Embeddings final : public std::enable_shared_from_this<Embeddings> {
 
   App& app_;
   EmbedAsk ask_;
+  const ShelfItem& item_;
   Lease model_;
   Refuse words_;
   std::shared_ptr<Reply> reply_;
@@ -184,8 +186,9 @@ void handle(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply,
   if (const auto* problem = std::get_if<Problem>(&asked)) return refuse(*reply, *problem, refusal);
   auto ask = std::make_shared<EmbedAsk>(std::get<EmbedAsk>(std::move(asked)));
   ask->key = request.key;
-  const auto ready = [&app, ask, reply, refusal](Lease model) {
-    std::make_shared<Embeddings>(app, std::move(*ask), std::move(model), refusal, reply)->start();
+  const auto ready = [&app, ask, reply, refusal](const ShelfItem& item, Lease model) {
+    std::make_shared<Embeddings>(app, std::move(*ask), item, std::move(model), refusal, reply)
+        ->start();
   };
   with_model(app, ask->model, ask->keep_alive, refusal, reply, ready);
 }

@@ -37,7 +37,8 @@ class Models {
   }
   Result<Lease> open(const std::string& name) {
     std::promise<Result<Lease>> ready;
-    shelf_->open(*shelf_->find(name), {}, [&](Result<Lease> model) { ready.set_value(model); });
+    shelf_->open(*shelf_->find(name), {},
+                 [&](Result<Lease> model) { ready.set_value(std::move(model)); });
     return ready.get_future().get();
   }
   std::set<std::string> loaded() {
