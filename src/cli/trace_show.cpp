@@ -39,7 +39,8 @@ std::string filtered(std::string_view text) {
 std::string parameters(const Json& params) {
   std::string all;
   for (const auto& [name, v] : params.items()) {
-    if ((v.is_array() && v.empty()) || v == -1 || (name == "split_thought" && v == true)) continue;
+    const bool nothing = v.is_null() || v == "" || v == -1 || (v.is_array() && v.empty());
+    if (nothing || (name == "split_thought" && v == true)) continue;
     all += fmt::format("{}{} {}", all.empty() ? "" : ", ", name, value(v));
   }
   return all;
@@ -57,19 +58,19 @@ std::string ruler(const ThoughtStructure& s, size_t bytes) {
   return line;
 }
 
+std::string count(int64_t n, std::string_view what) {
+  return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
+}
+
 // "3 checks, 1 backtrack, 6 equations tried; the answer 42 first at 43 %, said 5 times"
 std::string in_words(const ThoughtStructure& s, size_t bytes) {
-  const auto count = [](int64_t n, std::string_view what) {
-    return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
-  };
   std::string text = fmt::format("{}, {}, {}", count(s.counts.verification, "check"),
                                  count(s.counts.backtracking, "backtrack"),
                                  count(s.counts.attempts, "equation") + " tried");
   if (s.answer.empty()) return text;
   if (s.said.empty()) return text + fmt::format("; the answer {} stands nowhere in it", s.answer);
-  const size_t n = s.said.size();
-  return text + fmt::format("; the answer {} stands first at {} %, in all {} time{}", s.answer,
-                            s.said[0].begin * 100 / bytes, n, n == 1 ? "" : "s");
+  return text + fmt::format("; the answer {} stands first at {} %, in all {}", s.answer,
+                            s.said[0].begin * 100 / bytes, count(std::ssize(s.said), "time"));
 }
 
 // The thought with what it does set off, where the terminal has styles.
@@ -131,8 +132,8 @@ std::string show_trace(const TraceLine& line) {
   for (const auto& [role, said] : parts.asked)
     text += fmt::format("\n{}{}{}\n{}\n", style.bold, printable(role), style.reset, filtered(said));
   if (!parts.thought.empty()) {
-    text += fmt::format("\n{}thought{}: {} characters, {} paragraphs; {}\n{}\n\n{}\n", style.bold,
-                        style.reset, s.characters, s.paragraphs,
+    text += fmt::format("\n{}thought{}: {}, {}; {}\n{}\n\n{}\n", style.bold, style.reset,
+                        count(s.characters, "character"), count(s.paragraphs, "paragraph"),
                         printable(in_words(s, parts.thought.size())),
                         ruler(s, parts.thought.size()), marked(parts.thought, s, style));
   }

@@ -41,6 +41,11 @@ std::string_view tagged(std::string_view text) {
              : trimmed(text.substr(begin + kOpen.size(), end - begin - kOpen.size()));
 }
 
+std::string_view expression(std::string_view text) {
+  text = trimmed(text);
+  return text.find_first_not_of("0123456789.,+-*/^()= ") == text.npos ? text : std::string_view();
+}
+
 // "-1,234.5" of "... is -1,234.5." A sign counts only where it is no minus between two operands.
 std::string_view last_number(std::string_view text) {
   size_t end = text.size();
@@ -82,7 +87,7 @@ int64_t count_paragraphs(std::string_view text) {
 }  // namespace
 
 std::string final_answer(std::string_view answer) {
-  for (const auto find : {boxed, tagged, last_number})
+  for (const auto find : {boxed, tagged, expression, last_number})
     if (const std::string_view found = find(answer); !found.empty()) return std::string(found);
   return "";
 }

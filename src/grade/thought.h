@@ -24,8 +24,8 @@ struct ThoughtStructure {
 
 ThoughtStructure read_thought(std::string_view thought, std::string_view answer);
 
-// What an answer comes to: its last \boxed{...}, else its last <answer>...</answer>, else its last
-// number; "" where it has none.
+// What an answer comes to: its last \boxed{...}, else its last <answer>...</answer>, else all of
+// it if that is a bare expression, "(1*8)*5", else its last number; "" where it has none.
 std::string final_answer(std::string_view answer);
 
 }  // namespace r1

@@ -10,7 +10,8 @@ TEST(Thought, WhatAnAnswerComesTo) {
   EXPECT_EQ(final_answer("\\boxed{never closed 3"), "3");
   EXPECT_EQ(final_answer("<answer> 8*5 </answer> by 9 steps"), "8*5");
   EXPECT_EQ(final_answer("It is -1,234.5."), "-1,234.5");
-  EXPECT_EQ(final_answer("7-3"), "3");
+  EXPECT_EQ(final_answer(" (1*8)*5\n"), "(1*8)*5");
+  EXPECT_EQ(final_answer("it is 7-3"), "3");
   EXPECT_EQ(final_answer("-3"), "-3");
   EXPECT_EQ(final_answer("(a)-3"), "3");
   EXPECT_EQ(final_answer("yes, it does"), "");

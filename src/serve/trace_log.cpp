@@ -61,7 +61,7 @@ Result<std::string> as_query(std::string_view words) {
     at = end + (phrase && end < words.size());
     const bool prefix = !phrase && word.ends_with('*');
     while (!phrase && word.ends_with('*')) word.remove_suffix(1);
-    if (word.empty()) continue;
+    if (word.find_first_not_of(kBlank) == word.npos) continue;
     query += fmt::format("{}\"{}\"{}", query.empty() ? "" : " ", word, prefix ? " *" : "");
   }
   if (query.empty()) return error("a search wants a word");
@@ -201,6 +201,12 @@ Result<std::vector<int64_t>> TraceLog::matching(const TraceFilter& f) {
 }
 
 Result<int64_t> TraceLog::erase(const std::vector<int64_t>& ids, std::string_view reason) {
+  R1_TRY(const int64_t n, empty(ids, reason));
+  R1_DO(purge());  // even of nothing: an earlier one may have been cut short
+  return n;
+}
+
+Result<int64_t> TraceLog::empty(const std::vector<int64_t>& ids, std::string_view reason) {
   R1_TRY(Transaction transaction, Transaction::begin(database_));
   R1_TRY(auto present, database_.prepare("SELECT model IS NOT NULL FROM trace WHERE id = ?"));
   R1_TRY(auto unindex,
@@ -226,7 +232,6 @@ Result<int64_t> TraceLog::erase(const std::vector<int64_t>& ids, std::string_vie
     R1_DO(add(event.dump(-1, ' ', false, Json::error_handler_t::replace), id, chain));
   }
   R1_DO(transaction.commit());
-  R1_DO(purge());  // even of nothing: an earlier one may have been cut short
   return n;
 }
 

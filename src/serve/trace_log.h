@@ -70,6 +70,7 @@ class TraceLog {
   explicit TraceLog(Database database) : database_(std::move(database)) {}
   Result<void> add(std::string_view content, int64_t& id, std::string& chain);
   Result<void> last(int64_t& id, std::string& chain);
+  Result<int64_t> empty(const std::vector<int64_t>& ids, std::string_view reason);
   Result<void> purge();
 
   Database database_;

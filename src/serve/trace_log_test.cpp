@@ -45,6 +45,7 @@ bool holds(const std::string& path, const std::string& bytes) {
 void tamper(const std::string& path, const char* sql) {
   auto database = Database::open(path);
   ASSERT_TRUE(database);
+  ASSERT_TRUE(database->exec("PRAGMA trusted_schema = ON"));
   ASSERT_TRUE(database->exec("DROP TRIGGER IF EXISTS trace_stays"));
   ASSERT_TRUE(database->exec("DROP TRIGGER IF EXISTS trace_holds"));
   const auto done = database->exec(sql);
