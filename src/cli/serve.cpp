@@ -152,7 +152,6 @@ Result<void> serve(const ServeOptions& options) {
     return open_served(path, engine);
   };
   ShelfOptions shelf{.keep_seconds = options.keep_minutes * 60,
-                     .folder = options.folder,
                      .memory = options.engine.memory};
   if (shelf.memory == 0 && items.size() > 1) {
     R1_TRY(shelf.memory, available_memory());

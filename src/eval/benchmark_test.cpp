@@ -10,6 +10,10 @@ namespace {
 TEST(Benchmark, EachHasItsOwnHeldOutProblems) {
   for (const Benchmark& b : benchmarks()) {
     const auto items = b.items(nullptr);
+    if (b.name == "gsm8k") {  // its problems are a file's
+      EXPECT_FALSE(items);
+      continue;
+    }
     ASSERT_TRUE(items) << b.name;
     EXPECT_GT(items->size(), 20u) << b.name;
     for (const Item& item : *items) EXPECT_TRUE(held_out(item.problem.numbers)) << item.question;

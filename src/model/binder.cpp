@@ -230,10 +230,10 @@ Result<void> Binder::choose_adapted() {
   for (const auto& entry : lora.given) {
     const std::string& name = entry.first;  // which clang 14 lets the lambda see
     const auto& values = entry.second;
+    const Linear* l = choose([&](const Linear& one) { return one.name == name; });
     const bool ignored = std::ranges::any_of(
         ignored_, [&](const std::string& prefix) { return name.starts_with(prefix); });
-    if (ignored) continue;
-    const Linear* l = choose([&](const Linear& one) { return one.name == name; });
+    if (!l && ignored) continue;
     if (!l) return error("low-rank updates: the model has no weight {}", name);
     if (std::ssize(values.a) != lora.rank * l->n() * l->cols() ||
         std::ssize(values.b) != lora.rank * l->n() * l->rows())

@@ -127,6 +127,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options,
   if (!options.usage.empty()) {
     R1_TRY(ledger, Ledger::open(options.usage));
   }
+  shelf.folder = options.folder;
   std::unique_ptr<Server> server(
       new Server(options, std::move(ledger), std::move(items), std::move(open), std::move(shelf)));
   R1_DO(server->reload());

