@@ -318,11 +318,10 @@ Result<std::vector<TextFile>> tokenizer_files(const WeightFile& gguf) {
   for (size_t id = 0; id < tokens->size(); ++id) {
     const int64_t type = (*types)[id];
     if (type == kUnused) continue;
-    if (type == kNormal) {
-      // ordered_json would look for the key among all before it.
-      vocab.get_ref<ordered_json::object_t&>().emplace_back(std::string((*tokens)[id]), id);
-      continue;
-    }
+    // All of them: Hugging Face counts anew those that are added alone. ordered_json would look for
+    // the key among all before it.
+    vocab.get_ref<ordered_json::object_t&>().emplace_back(std::string((*tokens)[id]), id);
+    if (type == kNormal) continue;
     added.push_back({{"id", id},
                      {"content", (*tokens)[id]},
                      {"single_word", false},
