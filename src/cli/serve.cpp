@@ -151,8 +151,7 @@ Result<void> serve(const ServeOptions& options) {
     };
     return open_served(path, engine);
   };
-  ShelfOptions shelf{.keep_seconds = options.keep_minutes * 60,
-                     .memory = options.engine.memory};
+  ShelfOptions shelf{.keep_seconds = options.keep_minutes * 60, .memory = options.engine.memory};
   if (shelf.memory == 0 && items.size() > 1) {
     R1_TRY(shelf.memory, available_memory());
   }
