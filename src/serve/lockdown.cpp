@@ -130,12 +130,12 @@ Result<void> confine_calls() {
                                     static_cast<unsigned>(arguments.size()), arguments.data());
   };
   for (const char* name : kCalls) permit(name);
-  permit("clone", {SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)});
-  permit("sendto", {SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0)});  // which would connect
-  permit("sendmsg", {SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0)});
-  permit("tgkill", {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()))});
-  for (const unsigned long request : {FIONBIO, FIONREAD, TCGETS, TIOCGWINSZ})  // never TIOCSTI
-    permit("ioctl", {SCMP_A1(SCMP_CMP_EQ, request)});
+  permit("clone", {{0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD}});
+  permit("sendto", {{3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0}});  // which would connect
+  permit("sendmsg", {{2, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0}});
+  permit("tgkill", {{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()), 0}});
+  constexpr scmp_datum_t kRequests[] = {FIONBIO, FIONREAD, TCGETS, TIOCGWINSZ};  // never TIOCSTI
+  for (const scmp_datum_t request : kRequests) permit("ioctl", {{1, SCMP_CMP_EQ, request, 0}});
   if (failed == 0) failed = seccomp_load(filter.get());
   if (failed != 0) return error("--lockdown: no seccomp filter: {}", std::strerror(-failed));
   return {};

@@ -121,7 +121,8 @@ void extend(const std::vector<Made>& left, const std::string& steps, const Habit
   } else {
     for (size_t i = 0; i < left.size(); ++i)
       for (size_t j = i + 1; j < left.size(); ++j) pairs.push_back({i, j});
-    std::ranges::rotate(pairs, pairs.begin() + static_cast<std::ptrdiff_t>(habit.pairs.front()));
+    std::rotate(pairs.begin(), pairs.begin() + static_cast<std::ptrdiff_t>(habit.pairs.front()),
+                pairs.end());
   }
   for (const auto& [i, j] : pairs) {
     for (auto& [step, made] : combinations(left[i], left[j], habit)) {

@@ -364,8 +364,6 @@ class Compiler {
     if (given.empty()) return whole ? json_.integer() : json_.number();
     if (!whole)
       for (const auto& [name, value] : given) decimals = std::max(decimals, value.decimals);
-    int64_t unit = 1;
-    for (int i = 0; i < decimals; ++i) unit *= 10;
     int64_t low = -kMostUnits, high = kMostUnits, step = 1;
     for (const auto& [name, value] : given) {
       // In our units, rounded down and up.
