@@ -43,6 +43,7 @@ constexpr NamePair kLayerNames[] = {
     {"attn_kv_a_norm.weight", "self_attn.kv_a_layernorm.weight"},
     {"attn_k_b.weight", "self_attn.kv_b_proj.weight"},
     {"attn_v_b.weight", "self_attn.kv_b_proj.weight"},
+    {"attn_kv_b.weight", "self_attn.kv_b_proj.weight"},
     {"ffn_norm.weight", "post_attention_layernorm.weight"},
     {"ffn_gate.weight", "mlp.gate_proj.weight"},
     {"ffn_gate.bias", "mlp.gate_proj.bias"},
@@ -66,15 +67,9 @@ constexpr NamePair kLayerNames[] = {
 
 // Hugging Face's name of a tensor of shape_tensors().
 std::string hf_name(std::string_view gguf) {
-  for (const NamePair& name : kEnds) {
-    if (name.gguf == gguf) return std::string(name.hf);
-  }
-  const size_t dot = gguf.find('.', 4);  // after "blk.N"
-  for (const NamePair& name : kLayerNames) {
-    if (name.gguf == gguf.substr(dot + 1))
-      return fmt::format("model.layers.{}.{}", gguf.substr(4, dot - 4), name.hf);
-  }
-  R1_CHECK(false);
+  auto name = hf_tensor_name(gguf);
+  R1_CHECK(name);
+  return *std::move(name);
 }
 
 // What GGUF takes for granted.

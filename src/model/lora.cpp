@@ -62,9 +62,7 @@ class GgufModules {
   explicit GgufModules(const WeightFile& base) : base_(base) {}
 
   Result<void> add(const TensorInfo& t) {
-    const bool whole = t.name.ends_with(kKvB);  // whose halves alone have a name in the table
-    const auto hf = hf_tensor_name(
-        whole ? t.name.substr(0, t.name.size() - kKvB.size()) + std::string(kKeyUp) : t.name);
+    const auto hf = hf_tensor_name(t.name);
     if (!hf || t.shape.size() < 2 || t.name.ends_with(".attn_v_b.weight")) return {};
     if (t.name.ends_with(kKeyUp)) return add_kv_b(t, *hf);
     Module m{t.name, *hf, n_rows(t), t.shape.back()};
@@ -99,7 +97,7 @@ class GgufModules {
     return error("{}: {} rows are not those of {} {}", t.name, rows, n, what);
   }
 
-  static constexpr std::string_view kKeyUp = ".attn_k_b.weight", kKvB = ".attn_kv_b.weight";
+  static constexpr std::string_view kKeyUp = ".attn_k_b.weight";
   const WeightFile& base_;
   bool llama_ = false;
   int64_t n_heads_ = 0, n_kv_heads_ = 0, n_experts_ = 0;
