@@ -1,4 +1,4 @@
-// SHA-256, whole or in parts, as 64 hexadecimal digits.
+// SHA-256, whole or in parts, as 64 hexadecimal digits; and bytes as such digits.
 #pragma once
 
 #include <cstddef>
@@ -24,5 +24,6 @@ class Sha256 {
 };
 
 std::string sha256(std::string_view text);
+std::string hex(std::span<const unsigned char> bytes);
 
 }  // namespace r1

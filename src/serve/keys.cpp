@@ -1,6 +1,5 @@
 #include "serve/keys.h"
 
-#include <openssl/evp.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
@@ -11,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/state_path.h"
+#include "serve/digest.h"
 
 namespace r1 {
 namespace {
@@ -18,19 +18,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kLargestFile = 16 << 20;
-
-std::string hex(const unsigned char* bytes, size_t n) {
-  std::string text;
-  for (size_t i = 0; i < n; ++i) text += fmt::format("{:02x}", bytes[i]);
-  return text;
-}
-
-std::string sha256(std::string_view text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned int size = 0;
-  R1_CHECK(EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1);
-  return hex(digest.data(), size);
-}
 
 // Changes whenever the file is replaced; -1 where there is none.
 int64_t stamp_of(const std::string& path) {
@@ -113,7 +100,7 @@ Result<KeyFile::Made> KeyFile::create(Key wanted) const {
   std::array<unsigned char, 32> random;
   if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
     return error("the system gives no random bytes");
-  Made made{.key = std::move(wanted), .secret = "r1-" + hex(random.data(), random.size())};
+  Made made{.key = std::move(wanted), .secret = "r1-" + hex(random)};
   made.key.hash = sha256(made.secret);
   made.key.created = std::time(nullptr);
   made.key.id = made.key.hash.substr(0, 8);

@@ -1,10 +1,8 @@
 #include "serve/model_folder.h"
 
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -12,6 +10,7 @@
 #include "base/file.h"
 #include "format/weight_file.h"
 #include "serve/dialects.h"
+#include "serve/digest.h"
 
 namespace r1 {
 namespace {
@@ -33,16 +32,6 @@ Result<void> link_over(const std::string& from, const std::string& to) {
   const int why = errno;
   ::unlink(temporary.c_str());
   return error("the file cannot be named: {}", std::strerror(why));
-}
-
-std::string hex_sha256(std::string_view bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned size = 0;
-  R1_CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) ==
-           1);
-  std::string text;
-  for (unsigned i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
-  return text;
 }
 
 }  // namespace
@@ -190,8 +179,7 @@ bool ModelFolder::has_blob(const std::string& digest) const {
 }
 
 Result<void> ModelFolder::add_blob(const std::string& digest, std::string_view bytes) const {
-  if (hex_sha256(bytes) != digest)
-    return error("the bytes have another sha256 than the digest says");
+  if (sha256(bytes) != digest) return error("the bytes have another sha256 than the digest says");
   if (has_blob(digest)) return {};
   std::error_code failure;
   fs::create_directory(fs::path(path_) / "blobs", failure);
