@@ -23,8 +23,6 @@ class Answer final : public std::enable_shared_from_this<Answer> {
         words_(words),
         reply_(std::move(reply)) {}
 
-  ~Answer() { app_.at_once -= admitted_; }
-
   void start() {
     if (app_.traces && app_.traces->full()) {
       app_.metrics.refused(503);
@@ -42,19 +40,8 @@ class Answer final : public std::enable_shared_from_this<Answer> {
     const size_t n = prompts.size() * static_cast<size_t>(ask_.n);
     all_.resize(n);
     if (format) calls_.assign(n, CallReader(*format, ask_.tools));
-    const int before = app_.at_once.fetch_add(static_cast<int>(n));
-    admitted_ = static_cast<int>(n);
-    if (before + admitted_ > app_.most_at_once) {
-      app_.metrics.refused(429);
-      return refuse(*reply_,
-                    {.status = 429,
-                     .message = fmt::format("server busy: {} generations are under way, at most {} "
-                                            "are taken; try again later",
-                                            before, app_.most_at_once),
-                     .code = "rate_limit_exceeded",
-                     .retry_after = 1},
-                    words_);
-    }
+    if (const auto problem = admission_.take(static_cast<int>(n), "generations are"))
+      return refuse(*reply_, *problem, words_);
     params.sampling = ask_.sampling.over(model_->defaults());
     // A random one has 53 bits, so that JavaScript can say it again.
     const uint64_t seed = ask_.sampling.seed.value_or(fresh_number() >> 11);
@@ -307,10 +294,10 @@ class Answer final : public std::enable_shared_from_this<Answer> {
   std::vector<CallReader> calls_;  // of each choice, where tools are offered
   std::vector<uint64_t> numbers_;
   size_t open_ = 0;  // choices still being generated
-  int admitted_ = 0;
   int64_t prompt_tokens_ = 0;
   bool first_ = true;
   const Clock::time_point began_ = Clock::now();
+  Admission admission_{app_};  // last: given back first
 };
 
 }  // namespace
@@ -340,6 +327,19 @@ void refuse(Reply& reply, const Problem& problem, Refuse words) {
   reply.send(refusal.status, "application/json", refusal.body, headers);
 }
 
+std::optional<Problem> Admission::take(int n, std::string_view are) {
+  n_ = n;
+  const int before = app_.at_once.fetch_add(n);
+  if (before + n <= app_.most_at_once) return std::nullopt;
+  app_.metrics.refused(429);
+  return Problem{.status = 429,
+                 .message = fmt::format("server busy: {} {} under way, at most {} are taken; "
+                                        "try again later",
+                                        before, are, app_.most_at_once),
+                 .code = "rate_limit_exceeded",
+                 .retry_after = 1};
+}
+
 void with_model(App& app, const std::string& name, std::optional<double> keep_alive, Refuse words,
                 std::shared_ptr<Reply> reply, std::function<void(const ShelfItem&, Lease)> ready) {
   const ShelfItem* item = app.shelf.find(name);
@@ -366,11 +366,11 @@ void with_model(App& app, const std::string& name, std::optional<double> keep_al
 
 void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply) {
   const std::string name = ask.model;
-  if (const ShelfItem* item = app.shelf.find(name); item && item->made) apply(*item->made, ask);
   const auto keep_alive = ask.keep_alive;
   with_model(app, name, keep_alive, words, reply,
              [&app, ask = std::make_shared<Ask>(std::move(ask)), voice = std::move(voice), words,
               reply](const ShelfItem& item, Lease lease) {
+               if (item.made) apply(*item.made, *ask);
                std::make_shared<Answer>(app, std::move(*ask), item, lease, voice(lease), words,
                                         reply)
                    ->start();

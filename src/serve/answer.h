@@ -97,6 +97,21 @@ struct App {
   std::atomic<int> at_once = 0;
 };
 
+// A share of what may be under way at once, given back at its end.
+class Admission {
+ public:
+  explicit Admission(App& app) : app_(app) {}
+  ~Admission() { app_.at_once -= n_; }
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+  // Takes n, once; or says that there are too many ("9 generations are under way").
+  std::optional<Problem> take(int n, std::string_view are);
+
+ private:
+  App& app_;
+  int n_ = 0;
+};
+
 // The system prompt and the options of a made model, where the request has none of its own.
 void apply(const MadeFrom& made, Ask& ask);
 

@@ -40,7 +40,6 @@ class Embeddings final : public std::enable_shared_from_this<Embeddings> {
         model_(std::move(model)),
         words_(words),
         reply_(std::move(reply)) {}
-  ~Embeddings() { app_.at_once -= admitted_; }
 
   void start() {
     std::vector<Prompt> prompts;
@@ -56,19 +55,8 @@ class Embeddings final : public std::enable_shared_from_this<Embeddings> {
                                             model_->embedding_dim()),
                      .param = "dimensions"},
                     words_);
-    admitted_ = static_cast<int>(prompts.size());
-    const int before = app_.at_once.fetch_add(admitted_);
-    if (before + admitted_ > app_.most_at_once) {
-      app_.metrics.refused(429);
-      return refuse(*reply_,
-                    {.status = 429,
-                     .message = fmt::format("server busy: {} are under way, at most {} are taken; "
-                                            "try again later",
-                                            before, app_.most_at_once),
-                     .code = "rate_limit_exceeded",
-                     .retry_after = 1},
-                    words_);
-    }
+    if (const auto problem = admission_.take(static_cast<int>(prompts.size()), "are"))
+      return refuse(*reply_, *problem, words_);
     all_.resize(prompts.size());
     open_ = prompts.size();
     for (size_t i = 0; i < prompts.size(); ++i) {
@@ -174,8 +162,8 @@ class Embeddings final : public std::enable_shared_from_this<Embeddings> {
   std::vector<Embedding> all_;
   std::vector<uint64_t> numbers_;
   size_t open_ = 0;
-  int admitted_ = 0;
   const Clock::time_point began_ = Clock::now();
+  Admission admission_{app_};  // last: given back first
 };
 
 void handle(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply,
