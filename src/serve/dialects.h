@@ -32,6 +32,8 @@ void read_schema(Fields& fields, const std::string& where, const nlohmann::order
 // and above are as long as the model likes.
 void set_effort(const std::string& effort, Ask& ask);
 
+// model, temperature and top_p, as OpenAI has them.
+void read_model(Fields& fields, Ask& ask);
 // stop: a string, or at most `most` of them.
 std::vector<std::string> read_stop(Fields& fields, const char* name, size_t most);
 // A text, ids, or a list of these, at most `most`, into `texts`.

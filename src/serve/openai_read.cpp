@@ -18,12 +18,7 @@ void refuse_unless_empty(Fields& fields, const char* name, std::string_view what
 void read_sampling(Fields& f, OpenAiAsk& o) {
   o.ask.user = f.text("user").value_or("");
   Ask& ask = o.ask;
-  ask.model = f.text("model").value_or("");
-  if (ask.model.empty()) f.refuse("model", "model: the name of a model is wanted");
-  if (const auto x = f.number("temperature", 0, 2))
-    ask.sampling.temperature = static_cast<float>(*x);
-  if (const auto x = f.number("top_p", 0, 1))
-    ask.sampling.top_p = std::max(static_cast<float>(*x), 1e-6f);
+  read_model(f, ask);
   if (const auto x = f.number("min_p", 0, 1)) ask.sampling.min_p = static_cast<float>(*x);
   if (const auto x = f.integer("top_k", -1, 1 << 30))
     ask.sampling.top_k = std::max(static_cast<int32_t>(*x), 0);

@@ -222,6 +222,15 @@ void read_texts(Fields& f, const char* name, size_t most, std::vector<Text>& tex
   }
 }
 
+void read_model(Fields& fields, Ask& ask) {
+  ask.model = fields.text("model").value_or("");
+  if (ask.model.empty()) fields.refuse("model", "model: the name of a model is wanted");
+  if (const auto x = fields.number("temperature", 0, 2))
+    ask.sampling.temperature = static_cast<float>(*x);
+  if (const auto x = fields.number("top_p", 0, 1))
+    ask.sampling.top_p = std::max(static_cast<float>(*x), 1e-6f);
+}
+
 std::vector<std::string> read_stop(Fields& fields, const char* name, size_t most) {
   const Json* value = fields.find(name);
   std::vector<std::string> stops;

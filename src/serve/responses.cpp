@@ -297,12 +297,7 @@ std::variant<ResponsesAsk, Problem> read_responses(const Json& body) {
   ResponsesAsk r;
   Ask& ask = r.ask;
   Fields f(body);
-  ask.model = f.text("model").value_or("");
-  if (ask.model.empty()) f.refuse("model", "model: the name of a model is wanted");
-  if (const auto x = f.number("temperature", 0, 2))
-    ask.sampling.temperature = static_cast<float>(*x);
-  if (const auto x = f.number("top_p", 0, 1))
-    ask.sampling.top_p = std::max(static_cast<float>(*x), 1e-6f);
+  read_model(f, ask);
   if (const auto x = f.integer("seed", INT64_MIN, INT64_MAX))  // ours: Responses has none
     ask.sampling.seed = static_cast<uint64_t>(*x);
   if (const auto x = f.integer("max_output_tokens", 1, int64_t{1} << 31))
