@@ -9,14 +9,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<Json> events(const std::string& body) {
-  std::vector<Json> all;
-  std::istringstream lines(body);
-  for (std::string line; std::getline(lines, line);)
-    if (line.starts_with("data: {")) all.push_back(Json::parse(line.substr(6)));
-  return all;
-}
-
 TEST(Responses, AnswersWithItems) {
   FakeServer fake;
   const auto r = fake.client().post("/v1/responses", {{"model", "fake"},

@@ -15,17 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The JSON of a stream's events: "data: " lines of SSE, or lines.
-std::vector<Json> events(const std::string& body) {
-  std::vector<Json> all;
-  std::istringstream lines(body);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("data: ")) line.erase(0, 6);
-    if (line.starts_with("{")) all.push_back(Json::parse(line));
-  }
-  return all;
-}
-
 TEST(OpenAi, AnswersWithTheThoughtBesideTheContent) {
   FakeServer fake;
   const auto r = fake.client().post("/v1/chat/completions", chat_request("2+2?"));

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <thread>
 
@@ -261,6 +262,17 @@ inline nlohmann::ordered_json chat_request(const std::string& text, bool stream 
   return {{"model", "fake"},
           {"messages", nlohmann::ordered_json::array({{{"role", "user"}, {"content", text}}})},
           {"stream", stream}};
+}
+
+// The JSON of a stream's events: "data: " lines of SSE, or lines.
+inline std::vector<nlohmann::ordered_json> events(const std::string& body) {
+  std::vector<nlohmann::ordered_json> all;
+  std::istringstream lines(body);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("data: ")) line.erase(0, 6);
+    if (line.starts_with("{")) all.push_back(nlohmann::ordered_json::parse(line));
+  }
+  return all;
 }
 
 // Until `happened`, or a minute.

@@ -148,16 +148,6 @@ std::shared_ptr<FakeModel::Script> calling(FakeServer& fake) {
   return fake.script;
 }
 
-std::vector<Json> events(const std::string& body) {
-  std::vector<Json> all;
-  std::istringstream lines(body);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("data: ")) line.erase(0, 6);
-    if (line.starts_with("{")) all.push_back(Json::parse(line));
-  }
-  return all;
-}
-
 TEST(Tools, OpenAiCallsWholeAndInAStream) {
   FakeServer fake;
   const auto script = calling(fake);
