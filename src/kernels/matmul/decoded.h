@@ -27,23 +27,22 @@ struct Decoded {
   }
 
   // Elements [k, k + n) of all rows: scratch [n][kRows].
-  static const std::byte* tile(const std::byte* packed, int64_t cols, int64_t k, int64_t n,
+  static const std::byte* tile(const std::byte* packed, int64_t /*cols*/, int64_t k, int64_t n,
                                float* scratch) {
     const auto* group = reinterpret_cast<const uint8_t*>(packed);
     for (int64_t i = 0; i < n; i += 32) {
-      const int64_t chunk = (k + i) / 32, block = (k + i) / f.block;
-      chunk_values(group + Packed::kChunkBytes * chunk,
-                   group + Packed::scales_at(cols) + Packed::kBlockBytes * block,
-                   static_cast<int>(chunk % (f.block / 32)), scratch + kRows * i);
+      const uint8_t* block = group + Packed::kBlockBytes * ((k + i) / f.block);
+      chunk_values(block, static_cast<int>((k + i) % f.block / 32), scratch + kRows * i);
     }
     return reinterpret_cast<const std::byte*>(scratch);
   }
 
  private:
   // Chunk c of a block.
-  static void chunk_values(const uint8_t* chunk, const uint8_t* scales, int c, float* values) {
+  static void chunk_values(const uint8_t* block, int c, float* values) {
+    const uint8_t* scales = block + Packed::kScalesAt;
     typename Set::Int w[8];
-    Set::unpack_codes(chunk, w);
+    Set::unpack_codes(block + Packed::kChunkBytes * c, w);
     const Float d = Set::load_halves(scales);
     Float m = d;
     if constexpr (f.min) m = Set::load_halves(scales + 2 * kRows);

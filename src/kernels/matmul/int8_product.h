@@ -25,6 +25,7 @@ struct Int8Product {
   static constexpr int kChunks = f.block / 32;
   static constexpr int kSubsInChunk = 32 / f.sub;
   using Packed = Planes<type, kRows, Set::kIsa>;
+  static constexpr int kShare = Packed::kBlockBytes / kChunks;  // of a block, prefetched at a time
   using X = typename Set::X;
   using Int = typename Set::Int;
   using Float = typename Set::Float;
@@ -102,7 +103,7 @@ struct Int8Product {
 
   // y [n][G] of G row groups, all rows of one in a register; n == kN where that is not 0.
   template <int G, int kN>
-  static void tile(const uint8_t* chunk, int64_t cols, const std::byte* x, int n, Float* y) {
+  static void tile(const uint8_t* weights, int64_t cols, const std::byte* x, int n, Float* y) {
     constexpr int kMost = kN > 0 ? kN : kTokens;
     constexpr int kTile = kN > 0 && kN < Set::kTile ? kN : Set::kTile;
     // body(t, size): tokens t ... t + size - 1.
@@ -118,17 +119,18 @@ struct Int8Product {
     };
     const size_t stride = X::bytes(cols), group = Packed::bytes(cols);
     const int64_t x_scales = X::scales_at(cols), x_sums = X::sums_at(cols);
-    const uint8_t* scales = chunk + Packed::scales_at(cols);
-    // The codes of the next G groups are prefetched after these, their scales a group before use.
-    const int64_t n_codes = Packed::scales_at(cols), next = static_cast<int64_t>(group) * G;
-    const int64_t ahead = kAhead < n_codes ? kAhead : n_codes;
-    const uint8_t* const last = chunk + n_codes - ahead;
+    // Prefetching goes on with the next G groups.
+    const auto end = static_cast<int64_t>(group), next = end * (G - 1);
+    const int64_t ahead = kAhead < end ? kAhead : end;
+    const uint8_t* const last = weights + end - ahead;
     Float sum[kMost][G];
     Int dots[kMost][G];
     each([&](auto t, auto size) R1_INLINE {
       unroll2<size, G>([&](auto i, auto g) R1_INLINE { sum[t + i][g] = Set::zero_float(); });
     });
-    for (int64_t b = 0; b < cols / f.block; ++b, scales += Packed::kBlockBytes) {
+    for (int64_t b = 0; b < cols / f.block; ++b, weights += Packed::kBlockBytes) {
+      const uint8_t* scales = weights + Packed::kScalesAt;
+      const int64_t to = weights < last ? ahead : ahead + next;
       Block block[G];
       const auto load_block = [&]() R1_INLINE {
         unroll<G>([&](auto g) R1_INLINE { block[g].load(scales + group * g); });
@@ -138,17 +140,16 @@ struct Int8Product {
         sum[t + i][g] = block[g].add(sum[t + i][g], dot, token + x_scales + 4 * b,
                                      token + x_sums + X::kSumBytes * Packed::kSubs * b);
       };
-      unroll<G>([&](auto g)
-                    R1_INLINE { prefetch<Packed::kBlockBytes>(scales + group * g + next); });
       if constexpr (f.block == 32) load_block();
       if constexpr (f.block == 256) {
         each([&](auto t, auto size) R1_INLINE {
           unroll2<size, G>([&](auto i, auto g) R1_INLINE { dots[t + i][g] = Set::zero(); });
         });
       }
-      for (int64_t c = b * kChunks; c < (b + 1) * kChunks; ++c, chunk += Packed::kChunkBytes) {
-        const int64_t to = chunk < last ? ahead : ahead + next - n_codes;
-        unroll<G>([&](auto g) R1_INLINE { prefetch<Packed::kChunkBytes>(chunk + group * g + to); });
+      for (int c = 0; c < kChunks; ++c) {
+        const uint8_t* chunk = weights + Packed::kChunkBytes * c;
+        unroll<G>([&](auto g)
+                      R1_INLINE { prefetch<kShare>(weights + kShare * c + group * g + to); });
         unroll<Set::kParts>([&](auto part) R1_INLINE {
           constexpr bool kFirst = f.block == 32 && part == 0;
           constexpr bool kLast = f.block == 32 && part == Set::kParts - 1;
@@ -156,15 +157,15 @@ struct Int8Product {
           unroll<G>([&](auto g) R1_INLINE {
             Set::template unpack<part>(chunk + group * g, w[g]);
             Set::template load_scales<part, Packed::kNibbles>(
-                scales + group * g + Packed::kScaleAt + kSubsInChunk * kRows * (c % kChunks),
-                scale[g]);
+                scales + group * g + Packed::kScaleAt + kSubsInChunk * kRows * c, scale[g]);
           });
           each([&](auto t, auto size) R1_INLINE {
             const std::byte* token = x + stride * static_cast<size_t>(t);
             Int dot[size][G];
             unroll2<size, G>([&](auto i, auto g)
                                  R1_INLINE { dot[i][g] = kFirst ? Set::zero() : dots[t + i][g]; });
-            add_products<part>(w, scale, token + 32 * c, token + x_sums + 4 * kSubsInChunk * c,
+            const int64_t at = b * kChunks + c;
+            add_products<part>(w, scale, token + 32 * at, token + x_sums + 4 * kSubsInChunk * at,
                                stride, dot);
             unroll2<size, G>([&](auto i, auto g) R1_INLINE {
               if constexpr (kLast) {

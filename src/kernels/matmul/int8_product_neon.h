@@ -160,15 +160,15 @@ struct Int8ProductNeon {
 
   // y [n] of one row group; n == kN where that is not 0.
   template <int kN>
-  static void tile(const uint8_t* chunk, int64_t cols, const std::byte* x, int n, Floats* y) {
+  static void tile(const uint8_t* weights, int64_t cols, const std::byte* x, int n, Floats* y) {
     constexpr int kMost = kN > 0 ? kN : kTokens;
     constexpr bool kPairs = Set::kPairs && kN != 1;
     if constexpr (kN > 0) n = kN;
     const size_t stride = X::bytes(cols);
     const int64_t x_scales = X::scales_at(cols), x_sums = X::sums_at(cols);
-    const uint8_t* scales = chunk + Packed::scales_at(cols);
     Floats sum[kMost] = {};
-    for (int64_t b = 0; b < cols / f.block; ++b, scales += Packed::kBlockBytes) {
+    for (int64_t b = 0; b < cols / f.block; ++b, weights += Packed::kBlockBytes) {
+      const uint8_t* scales = weights + Packed::kScalesAt;
       Ints dots[kMost + 1];
       const Block block(scales);
       const auto finish = [&](int t) R1_INLINE {
@@ -176,7 +176,8 @@ struct Int8ProductNeon {
         block.add(sum[t], dots[t], token + x_scales + 4 * b,
                   token + x_sums + X::kSumBytes * Packed::kSubs * b);
       };
-      for (int c = 0; c < kChunks; ++c, chunk += Packed::kChunkBytes) {
+      for (int c = 0; c < kChunks; ++c) {
+        const uint8_t* chunk = weights + Packed::kChunkBytes * c;
         __builtin_prefetch(chunk + kAhead);
         int8x16_t w[2][8];
         Ints scale[kSubsInChunk];

@@ -1,7 +1,7 @@
 // How rows of block weights are interleaved at load: R rows by 4 elements in a register, the codes
-// of 32 elements (a chunk, 8 such registers) kept as compact as in the file, as planes of bits;
-// then the scales of all blocks. A plane of b bits holds a chunk in b registers: register v has
-// steps v, v + b, v + 2 b ... from the low bits up.
+// of 32 elements (a chunk, 8 such registers) kept as compact as in the file, as planes of bits. A
+// plane of b bits holds a chunk in b registers: register v has steps v, v + b, v + 2 b ... from the
+// low bits up. A block's scales follow its chunks, so that memory is read as one stream.
 #pragma once
 
 #include <cstddef>
@@ -13,40 +13,39 @@
 
 namespace r1 {
 
-// One row group: [chunks of codes][per block: d (16 bits) x R, m x R, scales [sub][R], mins [sub /
+// One row group, per block: [chunks of codes][d (16 bits) x R, m x R, scales [sub][R], mins [sub /
 // 2][R][2]]. `isa` keeps the code of one set's files apart from that of others.
 template <DType type, int R, Isa isa>
 struct Planes {
   static constexpr Format f = format_of(type);
   static constexpr int kSubs = f.block / f.sub;
   static constexpr int kChunkBytes = 4 * R * (f.low + f.high);
-  static constexpr int kScaleAt = R * (f.min ? 4 : 2);  // within a block's scales
+  static constexpr int kScalesAt = f.block / 32 * kChunkBytes;  // within a block
+  static constexpr int kScaleAt = R * (f.min ? 4 : 2);          // within a block's scales
   static constexpr int kMinAt = kScaleAt + (f.block == 256 ? kSubs * R : 0);
   static constexpr bool kNibbles = type == DType::kQ2_K;
   static constexpr int kBlockBytes =
-      kMinAt + (f.block == 256 && f.min && !kNibbles ? kSubs * R : 0);
-
-  static int64_t scales_at(int64_t cols) { return cols / 32 * kChunkBytes; }
+      kScalesAt + kMinAt + (f.block == 256 && f.min && !kNibbles ? kSubs * R : 0);
 
   static size_t bytes(int64_t cols) {
-    return static_cast<size_t>((scales_at(cols) + cols / f.block * kBlockBytes + 63) / 64 * 64);
+    return static_cast<size_t>((cols / f.block * kBlockBytes + 63) / 64 * 64);
   }
 
   static void pack(const std::byte* rows, int n_rows, int64_t cols, std::byte* packed) {
     const int64_t n_blocks = cols / f.block;
     std::memset(packed, 0, bytes(cols));
     for (int r = 0; r < n_rows; ++r) {
-      auto* chunk = reinterpret_cast<uint8_t*>(packed);
-      auto* scales = chunk + scales_at(cols);
-      for (int64_t b = 0; b < n_blocks; ++b, scales += kBlockBytes) {
+      auto* block = reinterpret_cast<uint8_t*>(packed);
+      for (int64_t b = 0; b < n_blocks; ++b, block += kBlockBytes) {
         Codes codes;
         read_codes(type, rows, codes);
         rows += f.bytes;
-        for (int c = 0; c < f.block / 32; ++c, chunk += kChunkBytes) {
-          put_plane<f.low, 0>(codes.q + 32 * c, chunk + 4 * r);
-          put_plane<f.high, f.low>(codes.q + 32 * c, chunk + 4 * R * f.low + 4 * r);
+        for (int c = 0; c < f.block / 32; ++c) {
+          uint8_t* chunk = block + kChunkBytes * c + 4 * r;
+          put_plane<f.low, 0>(codes.q + 32 * c, chunk);
+          put_plane<f.high, f.low>(codes.q + 32 * c, chunk + 4 * R * f.low);
         }
-        put_scales(codes, r, scales);
+        put_scales(codes, r, block + kScalesAt);
       }
     }
   }
