@@ -114,12 +114,10 @@ struct FloatSums {
   static constexpr int kRows = V::kRows;
 
   // Tiles [G][n_steps][kRows] of row groups. From step `last` on the weights prefetched are not
-  // those kAhead bytes on, which belong to another of these groups, but those `beyond` them.
+  // those `ahead` bytes on, which belong to another of these groups, but those `beyond` them.
   struct Tiles {
-    static constexpr int64_t kAhead = 2048;
-
     const std::byte* const* at;
-    int64_t n_steps, last, beyond;
+    int64_t n_steps, ahead, last, beyond;
   };
 
   // y[t * y_stride + r], r < G kRows, = tiles x tokens, `stride` bytes apart, or +=.
@@ -135,7 +133,7 @@ struct FloatSums {
       });
     });
     for (int64_t s = 0; s < tiles.n_steps; ++s, x += Steps::kActivationBytes) {
-      const int64_t ahead = Tiles::kAhead + (s < tiles.last ? 0 : tiles.beyond);
+      const int64_t ahead = tiles.ahead + (s < tiles.last ? 0 : tiles.beyond);
       decltype(Steps::load(x)) w[G];
       unroll<G>([&](auto g) R1_INLINE {
         const std::byte* at = tiles.at[g] + kRows * Steps::kWeightBytes * s;
@@ -199,13 +197,12 @@ struct FloatProduct {
       for (size_t g = 0; g < G; ++g) {
         tiles[g] = Weights::tile(packed + Weights::bytes(cols) * g, cols, k, width, scratch[g]);
       }
-      using Sums = FloatSums<V, Steps>;
-      constexpr int64_t kStepBytes = kRows * Steps::kWeightBytes;
+      constexpr int64_t kStepBytes = kRows * Steps::kWeightBytes, kAhead = G == 1 ? 4096 : 2048;
       const auto group = static_cast<int64_t>(Weights::bytes(cols));
       const int64_t left = group / kStepBytes - k / Steps::kElements;  // steps of the group
-      const int64_t last = Weights::kDecoded ? n_steps : left - Sums::Tiles::kAhead / kStepBytes;
-      Sums::template add<G>({tiles, n_steps, last, group * (G - 1)}, x, stride, n, k > 0, to,
-                            to_stride);
+      const int64_t last = Weights::kDecoded ? n_steps : left - kAhead / kStepBytes;
+      FloatSums<V, Steps>::template add<G>({tiles, n_steps, kAhead, last, group * (G - 1)}, x,
+                                           stride, n, k > 0, to, to_stride);
     }
     for (int t = 0; t < n && !whole; ++t) {
       std::memcpy(y + t * y_stride, sums + kRows * G * t, static_cast<size_t>(n_rows) * 4);
@@ -228,8 +225,10 @@ struct FloatProduct {
                            static_cast<int>(n), y + t * y_stride + g * kRows, y_stride);
                      }
                    };
-                   // For few tokens more rows hide the latency of the sums.
-                   if (n <= V::kFew) groups_of(std::integral_constant<int, 4>{});
+                   // Weights for few tokens are best read as one stream; where a step is less than
+                   // a cache line, more rows have to hide the latency of the sums.
+                   constexpr bool kStream = !Weights::kDecoded && kRows * Steps::kWeightBytes == 64;
+                   if (n <= V::kFew) groups_of(std::integral_constant < int, kStream ? 1 : 4 > {});
                    groups_of(std::integral_constant<int, 2>{});
                    groups_of(std::integral_constant<int, 1>{});
                  });

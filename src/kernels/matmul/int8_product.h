@@ -21,6 +21,7 @@ struct Int8Product {
   static constexpr Format f = Set::f;
   static constexpr int kRows = Set::kRows;
   static constexpr int kTokens = 64;       // tokens that share the unpacking of a chunk
+  static constexpr int kStreamed = 16;     // tokens to which weights are still read from memory
   static constexpr int64_t kAhead = 4096;  // bytes that codes are prefetched before use
   static constexpr int kChunks = f.block / 32;
   static constexpr int kSubsInChunk = 32 / f.sub;
@@ -215,15 +216,17 @@ struct Int8Product {
                                       static_cast<int>(n), y + t * y_stride, y_stride);
                                 }
                               };
-                              // Few tokens have all their sums in registers, with one row group.
-                              unroll<4>([&](auto i) {
-                                using Tokens = std::integral_constant<int, i + 1>;
-                                if (n == i + 1)
-                                  groups_of(std::integral_constant<int, 1>{}, Tokens{});
+                              // Weights for few tokens come from memory, whose prefetchers follow
+                              // one row group better than two; very few have all sums in registers.
+                              using One = std::integral_constant<int, 1>;
+                              unroll<5>([&](auto i) {
+                                using Tokens = std::integral_constant<int, (i < 4 ? i + 1 : 8)>;
+                                if (n == Tokens::value) groups_of(One{}, Tokens{});
                               });
                               using Any = std::integral_constant<int, 0>;
-                              groups_of(std::integral_constant<int, Set::kGroups>{}, Any{});
-                              groups_of(std::integral_constant<int, 1>{}, Any{});
+                              if (n > kStreamed)
+                                groups_of(std::integral_constant<int, Set::kGroups>{}, Any{});
+                              groups_of(One{}, Any{});
                             });
   }
 
