@@ -112,18 +112,25 @@ template <class V, class Steps>
 struct FloatSums {
   using Float = typename V::Float;
   static constexpr int kRows = V::kRows;
+  static constexpr int64_t kStepBytes = kRows * Steps::kWeightBytes;
 
-  // Tiles [G][n_steps][kRows] of row groups. From step `last` on the weights prefetched are not
-  // those `ahead` bytes on, which belong to another of these groups, but those `beyond` them.
+  // Tiles [G][n_steps][kRows] of row groups that have `left` steps from here on; the next G groups
+  // begin `beyond` bytes after the end of theirs.
   struct Tiles {
     const std::byte* const* at;
-    int64_t n_steps, ahead, last, beyond;
+    int64_t n_steps, left, beyond;
+  };
+
+  // What is prefetched meanwhile: at step s the line `from` + `step` s bytes after the tile's
+  // begin, and from step `end` on behind the other groups.
+  struct Ahead {
+    int64_t from, step, end;
   };
 
   // y[t * y_stride + r], r < G kRows, = tiles x tokens, `stride` bytes apart, or +=.
   template <int G, int N>
-  static void add_some(const Tiles& tiles, const std::byte* x, int64_t stride, bool add, float* y,
-                       int64_t y_stride) {
+  static void add_some(const Tiles& tiles, const Ahead& ahead, const std::byte* x, int64_t stride,
+                       bool add, float* y, int64_t y_stride) {
     Float sum[N][G];
     unroll<N>([&](auto t) R1_INLINE {
       unroll<G>([&](auto g) R1_INLINE {
@@ -133,12 +140,11 @@ struct FloatSums {
       });
     });
     for (int64_t s = 0; s < tiles.n_steps; ++s, x += Steps::kActivationBytes) {
-      const int64_t ahead = tiles.ahead + (s < tiles.last ? 0 : tiles.beyond);
+      const int64_t to = ahead.from + ahead.step * s + (s < ahead.end ? 0 : tiles.beyond);
       decltype(Steps::load(x)) w[G];
       unroll<G>([&](auto g) R1_INLINE {
-        const std::byte* at = tiles.at[g] + kRows * Steps::kWeightBytes * s;
-        __builtin_prefetch(at + ahead);
-        w[g] = Steps::load(at);
+        __builtin_prefetch(tiles.at[g] + to);
+        w[g] = Steps::load(tiles.at[g] + kStepBytes * s);
       });
       unroll<N>([&](auto t) R1_INLINE {
         unroll<G>([&](auto g) R1_INLINE {
@@ -151,17 +157,23 @@ struct FloatSums {
     });
   }
 
-  // The same for any number of tokens.
+  // The same for any number of tokens. Where they take several passes, each prefetches its share of
+  // the next tile.
   template <int G>
   static void add(const Tiles& tiles, const std::byte* x, int64_t stride, int n_tokens, bool add,
                   float* y, int64_t y_stride) {
     constexpr int kMost = G > 2 ? V::kFew : V::kColumn;
+    constexpr int64_t kAhead = G == 1 ? 4096 : 2048;
+    const int64_t tile = kStepBytes * tiles.n_steps, passes = (n_tokens + kMost - 1) / kMost;
+    Ahead ahead{kAhead, kStepBytes, tiles.left - kAhead / kStepBytes};
+    if (passes > 1) ahead = {tile, kStepBytes / passes, tiles.left - tiles.n_steps};
     for (int t = 0; t < n_tokens; t += kMost) {
       const int n = n_tokens - t < kMost ? n_tokens - t : kMost;
       unroll<kMost>([&](auto i) {
         if (n == i + 1)
-          add_some<G, i + 1>(tiles, x + stride * t, stride, add, y + t * y_stride, y_stride);
+          add_some<G, i + 1>(tiles, ahead, x + stride * t, stride, add, y + t * y_stride, y_stride);
       });
+      if (passes > 1) ahead.from += tile / passes;
     }
   }
 };
@@ -197,12 +209,11 @@ struct FloatProduct {
       for (size_t g = 0; g < G; ++g) {
         tiles[g] = Weights::tile(packed + Weights::bytes(cols) * g, cols, k, width, scratch[g]);
       }
-      constexpr int64_t kStepBytes = kRows * Steps::kWeightBytes, kAhead = G == 1 ? 4096 : 2048;
+      using Sums = FloatSums<V, Steps>;
       const auto group = static_cast<int64_t>(Weights::bytes(cols));
-      const int64_t left = group / kStepBytes - k / Steps::kElements;  // steps of the group
-      const int64_t last = Weights::kDecoded ? n_steps : left - kAhead / kStepBytes;
-      FloatSums<V, Steps>::template add<G>({tiles, n_steps, kAhead, last, group * (G - 1)}, x,
-                                           stride, n, k > 0, to, to_stride);
+      const int64_t left = group / Sums::kStepBytes - k / Steps::kElements;
+      Sums::template add<G>({tiles, n_steps, left, group * (G - 1)}, x, stride, n, k > 0, to,
+                            to_stride);
     }
     for (int t = 0; t < n && !whole; ++t) {
       std::memcpy(y + t * y_stride, sums + kRows * G * t, static_cast<size_t>(n_rows) * 4);
