@@ -168,7 +168,11 @@ Result<void> train(const Options& o) {
     fmt::print("{}", recipe_keys_markdown());
     return {};
   }
-  if (o.kind == "report") return write_report(o.recipe);
+  if (o.kind == "report") {
+    R1_TRY(const std::string report, write_report(o.recipe));
+    fmt::print("{}\n", printable(report));
+    return {};
+  }
   R1_TRY(const Recipe recipe, read_recipe(o));
   R1_TRY(const TrainedModel trained, open_model(recipe));
   R1_DO(check_memory(recipe, *trained.model));

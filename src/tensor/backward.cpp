@@ -213,14 +213,14 @@ void record_swiglu(Context& ctx, const Tensor& gate, const Tensor& up, const Ten
 
 // A rotation's gradient is the rotation back: the same op with the sines turned.
 void record_rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t head_dim,
-                 const Tensor& y) {
+                 int64_t first, const Tensor& y) {
   Tape* tape = ctx.tape();
   if (!tape) return;
-  tape->record(y, [&ctx, tape, x, angles, head_dim](const Tensor& dy) {
+  tape->record(y, [&ctx, tape, x, angles, head_dim, first](const Tensor& dy) {
     RopeAngles back = angles;
     back.sin = like(ctx, angles.sin);
     for (int64_t i = 0; i < back.sin.size(); ++i) back.sin.data()[i] = -angles.sin.data()[i];
-    tape->add(x, rope(ctx, dy, back, head_dim));
+    tape->add(x, rope(ctx, dy, back, head_dim, first));
   });
 }
 

@@ -52,7 +52,7 @@ void record_add(Context& ctx, const Tensor& a, const Tensor& b, const Tensor& y)
 void record_scale(Context& ctx, const Tensor& x, float factor, const Tensor& y);
 void record_swiglu(Context& ctx, const Tensor& gate, const Tensor& up, const Tensor& y);
 void record_rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t head_dim,
-                 const Tensor& y);
+                 int64_t first, const Tensor& y);
 // Sequences must start at position 0: the keys and values are all of this forward. That the cache
 // rounds them is passed over (straight-through).
 void record_attention(Context& ctx, const Tensor& q, int64_t n_heads, int layer,

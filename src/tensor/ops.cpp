@@ -88,18 +88,32 @@ Tensor swiglu(Context& ctx, const Tensor& gate, const Tensor& up) {
   return y;
 }
 
-Tensor rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t head_dim) {
-  const int64_t n_pairs = angles.cos.cols();
-  R1_CHECK(angles.cos.rows() == x.rows() && x.cols() % head_dim == 0 && 2 * n_pairs <= head_dim);
+Tensor rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t head_dim,
+            int64_t first) {
+  const int64_t n_pairs = angles.cos.cols(), n_heads = x.cols() / head_dim;
+  R1_CHECK(angles.cos.rows() == x.rows() && x.cols() % head_dim == 0);
+  R1_CHECK(first >= 0 && first + 2 * n_pairs <= head_dim);
   Rope* run = best(kRope, ctx.isa());
   Tensor y = ctx.tensor(x.rows(), x.cols());
   ctx.parallel(x.rows(), grain(x.cols()), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      run(x.row(t).data(), angles.cos.row(t).data(), angles.sin.row(t).data(), angles.layout,
-          x.cols() / head_dim, head_dim, n_pairs, y.row(t).data());
+      const auto rotate = [&](const float* from, int64_t heads, int64_t dim, float* to) {
+        run(from, angles.cos.row(t).data(), angles.sin.row(t).data(), angles.layout, heads, dim,
+            n_pairs, to);
+      };
+      const float* from = x.row(t).data();
+      float* to = y.row(t).data();
+      if (first == 0) {
+        rotate(from, n_heads, head_dim, to);
+        continue;
+      }
+      for (int64_t head = 0; head < n_heads; ++head, from += head_dim, to += head_dim) {
+        std::copy_n(from, first, to);
+        rotate(from + first, 1, head_dim - first, to + first);
+      }
     }
   });
-  record_rope(ctx, x, angles, head_dim, y);
+  record_rope(ctx, x, angles, head_dim, first, y);
   return y;
 }
 

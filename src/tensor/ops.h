@@ -64,8 +64,10 @@ struct RopeAngles {
   RopeLayout layout = RopeLayout::kHalves;
 };
 
-// x [T, n * head_dim]: the first 2 n_pairs elements of every head rotated by its row's angles.
-Tensor rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t head_dim);
+// x [T, n * head_dim]: elements [first, first + 2 n_pairs) of every head rotated by its row's
+// angles.
+Tensor rope(Context& ctx, const Tensor& x, const RopeAngles& angles, int64_t head_dim,
+            int64_t first = 0);
 
 // Writes keys k [T, n_kv_heads * k_dim] and values v [T, n_kv_heads * v_dim] of a layer at their
 // rows' positions. Latent pages (KvShape::latent) take no values.

@@ -45,17 +45,18 @@ void run(const Item& item) {
 }
 
 // Tiles of C, smaller where threads are many: multiples of every kernel's own tile. Each copies
-// its rows of A and columns of B, so they are as square as may be.
+// its rows of A and columns of B, so they are large, then as square as may be.
 std::vector<GemmProduct> tiles_of(std::span<const GemmProduct> products, int n_threads) {
-  constexpr int64_t kRows = 384, kCols = 512, kLeastRows = 48, kLeastCols = 64;
-  constexpr int64_t kTilesPerThread = 2;
-  int64_t rows = kRows, cols = kCols;
+  constexpr int64_t kMostRows = 3072, kRows = 384, kCols = 512, kLeastRows = 48, kLeastCols = 64;
+  constexpr int64_t kManyTiles = 8, kTilesPerThread = 2;  // of a thread
+  int64_t rows = kMostRows, cols = kCols;
   const auto count = [&] {
     int64_t n = 0;
     for (const GemmProduct& p : products)
       n += ((p.m + rows - 1) / rows) * ((p.n + cols - 1) / cols);
     return n;
   };
+  while (n_threads > 1 && rows > kRows && count() < kManyTiles * n_threads) rows /= 2;
   while (n_threads > 1 && count() < kTilesPerThread * n_threads &&
          (rows > kLeastRows || cols > kLeastCols)) {
     (rows > kLeastRows && (rows >= cols || cols <= kLeastCols) ? rows : cols) /= 2;

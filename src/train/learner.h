@@ -39,9 +39,11 @@ class Learner {
     AdamW adamw;
     Schedule schedule;
     std::function<Tuning(const ModelParameter&)> tuning = {};  // none: all alike
-    double clip_norm = 1;        // of all gradients together; 0: no clipping
-    double stop_norm = 0;        // a larger norm is an error; 0: none is
-    int64_t micro_batch = 8192;  // tokens of one forward and backward, a longer sequence apart
+    double clip_norm = 1;  // of all gradients together; 0: no clipping
+    double stop_norm = 0;  // a larger norm is an error; 0: none is
+    // Tokens of one forward and backward, a longer sequence apart: the fewer, the more of what a
+    // small model computes stays in the cache.
+    int64_t micro_batch = 1024;
     // Keep the input of every layer alone and compute the layer again in the backward: the same
     // gradients to the bit, for a third more time and a fraction of the memory.
     bool recompute = false;

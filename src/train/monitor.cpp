@@ -126,7 +126,8 @@ void Monitor::note(std::string_view text) { impl_->show(printable(text)); }
 
 Result<void> Monitor::finish() {
   impl_->drawn = 0;
-  return write_report(impl_->options.folder);
+  R1_TRY(const std::string report, write_report(impl_->options.folder));
+  return {};
 }
 
 }  // namespace r1

@@ -59,7 +59,7 @@ struct DataRecipe {
 struct BatchRecipe {
   int64_t sequences = 32;
   int64_t tokens = 0;
-  int64_t micro_tokens = 8192;
+  int64_t micro_tokens = 1024;
 };
 
 struct OptimizerGroup {

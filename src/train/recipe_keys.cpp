@@ -127,7 +127,7 @@ constexpr RecipeKey kKeys[] = {
      .max = 1 << 30},
     {.name = "batch.micro_tokens",
      .field = at<&Recipe::batch, &BatchRecipe::micro_tokens>,
-     .doc = "tokens of one forward and backward: what memory is needed for",
+     .doc = "tokens of one forward and backward: what memory is needed for; few stay in the cache",
      .min = 1,
      .max = 1 << 24},
 

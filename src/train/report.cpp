@@ -297,9 +297,11 @@ std::string report_html(const RunFiles& run) {
   return html;
 }
 
-Result<void> write_report(const std::string& folder) {
+Result<std::string> write_report(const std::string& folder) {
   R1_TRY(const RunFiles run, read_run(folder));
-  return write_file((std::filesystem::path(folder) / kReportFile).string(), report_html(run));
+  std::string path = (std::filesystem::path(folder) / kReportFile).string();
+  R1_DO(write_file(path, report_html(run)));
+  return path;
 }
 
 }  // namespace r1

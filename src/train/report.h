@@ -11,7 +11,7 @@ namespace r1 {
 
 std::string report_html(const RunFiles& run);
 
-// Reads the folder, writes its report.html.
-Result<void> write_report(const std::string& folder);
+// Reads the folder, writes its report.html, and returns where that is.
+Result<std::string> write_report(const std::string& folder);
 
 }  // namespace r1

@@ -3,6 +3,8 @@
 // row, then dq = ds k, dk += ds^T q, dv += p^T dy. `V`: a register of floats.
 #pragma once
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <cstdint>
 
@@ -19,11 +21,22 @@ struct AttentionBackwardLoop {
   // x [n, dim], rows `stride` apart -> to [dim][to_stride].
   static void turn(const float* x, int64_t stride, int64_t n, int64_t dim, int64_t to_stride,
                    float* to) {
-    constexpr int64_t kBlock = 16;
-    for (int64_t i0 = 0; i0 < n; i0 += kBlock) {
-      const int64_t end = std::min(i0 + kBlock, n);
-      for (int64_t d = 0; d < dim; ++d) {
-        for (int64_t i = i0; i < end; ++i) to[d * to_stride + i] = x[i * stride + d];
+    constexpr int64_t kBlock = 4;
+    for (int64_t i = 0; i < n; i += kBlock, x += kBlock * stride) {
+      const int64_t rows = std::min(kBlock, n - i);
+      int64_t d = 0;
+      for (; rows == kBlock && d + kBlock <= dim; d += kBlock) {
+        __m128 a = _mm_loadu_ps(x + d), b = _mm_loadu_ps(x + stride + d),
+               c = _mm_loadu_ps(x + 2 * stride + d), e = _mm_loadu_ps(x + 3 * stride + d);
+        _MM_TRANSPOSE4_PS(a, b, c, e);
+        float* const at = to + d * to_stride + i;
+        _mm_storeu_ps(at, a);
+        _mm_storeu_ps(at + to_stride, b);
+        _mm_storeu_ps(at + 2 * to_stride, c);
+        _mm_storeu_ps(at + 3 * to_stride, e);
+      }
+      for (; d < dim; ++d) {
+        for (int64_t r = 0; r < rows; ++r) to[d * to_stride + i + r] = x[r * stride + d];
       }
     }
   }

@@ -1,9 +1,10 @@
 // The loop of gemm.h that instruction sets share (vector_avx2.h ...): after Goto and van de Geijn,
 // 2008. A tile of C, kRows rows by two registers, stays in registers while kSteps steps of K go by;
 // B is copied into panels a tile wide, of which one stays in the first-level cache and all in the
-// second, where a block of A's rows meets them; copies are made row by row as memory lies. Lanes
-// are columns of C. `V`: a register of kLanes floats. `Step`: what one step of K is, 4 bytes of a
-// row or column: a float, or a pair of BF16 that copies are converted to.
+// second, where a block of A's rows meets them; copies are made row by row as memory lies, and what
+// is copied next is fetched while products run. Lanes are columns of C. `V`: a register of kLanes
+// floats. `Step`: what one step of K is, 4 bytes of a row or column: a float, or a pair of BF16
+// that copies are converted to.
 #pragma once
 
 #include <algorithm>
@@ -33,12 +34,58 @@ struct F32Step {
   }
 };
 
+// Parts of operands that are copied later, of which some lines at a time are asked for.
+class Upcoming {
+ public:
+  explicit Upcoming(int64_t n_calls) : n_calls_(n_calls) {}  // of some(), before they are wanted
+
+  // Rows [i, i + n) of columns [k, k + depth).
+  void add(const GemmOperand& x, int64_t i, int64_t n, int64_t k, int64_t depth) {
+    const bool by_rows = x.col == 1;
+    Part& part = parts_[n_parts_++];
+    part.at = x.data + i * x.row + k * x.col;
+    part.width = by_rows ? depth : n;
+    part.stride = by_rows ? x.row : x.col;
+    part.left = by_rows ? n : depth;
+    part.at_once = (part.left * ((part.width - 1) / kLine + 1) - 1) / n_calls_ + 1;
+  }
+
+  R1_INLINE void some() {
+    for (int i = 0; i < n_parts_; ++i) parts_[i].some();
+  }
+
+ private:
+  static constexpr int64_t kLine = 16;  // floats
+
+  struct Part {
+    const float* at;
+    int64_t width, stride, left;  // stretches of `width` floats, and how many are left
+    int64_t at_once, done = 0;    // lines of a call; floats of the stretch
+
+    R1_INLINE void some() {
+      for (int64_t n = at_once; n > 0 && left > 0; --n) {
+        __builtin_prefetch(at + done, 0, 2);  // into the second-level cache
+        done += kLine;
+        if (done < width) continue;
+        done = 0;
+        at += stride;
+        --left;
+      }
+    }
+  };
+
+  int64_t n_calls_;
+  int n_parts_ = 0;
+  Part parts_[2];
+};
+
 template <class V>
 struct GemmLoop {
   using Float = typename V::Float;
   static constexpr int kLanes = V::kLanes, kRows = V::kRows;
   static constexpr int64_t kCols = 2 * kLanes;
   static constexpr int64_t kSteps = 256;         // of K at a time
+  static constexpr int64_t kTogether = 16;       // of them, between two looks ahead
   static constexpr int64_t kWide = 8 * kCols;    // columns of B that are copied together
   static constexpr int64_t kHigh = 16 * kRows;   // rows of A likewise
   static constexpr int64_t kShort = 64;          // columns of A that stay in the first-level cache
@@ -53,7 +100,8 @@ struct GemmLoop {
   // at a[i * a_stride + s], or where rows lie side by side at a[s * a_stride + i].
   template <class Step, int M, int R, bool kSideBySide>
   static void tile(int64_t steps, const float* a, int64_t a_stride, const float* b,
-                   int64_t b_stride, float* c, int64_t c_stride, typename V::Mask last, bool add) {
+                   int64_t b_stride, float* c, int64_t c_stride, typename V::Mask last, bool add,
+                   Upcoming& upcoming) {
     Float sum[M][R];
     unroll<M>([&](auto i) R1_INLINE {
       unroll<R>([&](auto r) R1_INLINE {
@@ -67,15 +115,19 @@ struct GemmLoop {
         }
       });
     });
-    for (int64_t s = 0; s < steps; ++s, b += b_stride, a += kSideBySide ? a_stride : 1) {
-      Float x[R];
-      unroll<R - 1>([&](auto r) R1_INLINE { x[r] = V::load(b + r * kLanes); });
-      x[R - 1] = V::load(b + (R - 1) * kLanes, last);
-      unroll<M>([&](auto i) R1_INLINE {
-        const Float factor = V::broadcast(kSideBySide ? a + i : a + i * a_stride);
-        unroll<R>([&](auto r)
-                      R1_INLINE { sum[i][r] = Step::add_product(sum[i][r], factor, x[r]); });
-      });
+    for (int64_t left = steps; left > 0; left -= kTogether) {
+      upcoming.some();
+      for (int64_t s = std::min(left, kTogether); s > 0;
+           --s, b += b_stride, a += kSideBySide ? a_stride : 1) {
+        Float x[R];
+        unroll<R - 1>([&](auto r) R1_INLINE { x[r] = V::load(b + r * kLanes); });
+        x[R - 1] = V::load(b + (R - 1) * kLanes, last);
+        unroll<M>([&](auto i) R1_INLINE {
+          const Float factor = V::broadcast(kSideBySide ? a + i : a + i * a_stride);
+          unroll<R>([&](auto r)
+                        R1_INLINE { sum[i][r] = Step::add_product(sum[i][r], factor, x[r]); });
+        });
+      }
     }
     unroll<M>([&](auto i) R1_INLINE {
       unroll<R - 1>([&](auto r) R1_INLINE { V::store(c + i * c_stride + r * kLanes, sum[i][r]); });
@@ -86,14 +138,17 @@ struct GemmLoop {
   // Any number of rows m <= kRows and of columns n <= kCols.
   template <class Step, bool kSideBySide>
   static void tile(int64_t m, int64_t n, int64_t steps, const float* a, int64_t a_stride,
-                   const float* b, int64_t b_stride, float* c, int64_t c_stride, bool add) {
+                   const float* b, int64_t b_stride, float* c, int64_t c_stride, bool add,
+                   Upcoming& upcoming) {
     const auto last = V::first(static_cast<int>(n > kLanes ? n - kLanes : n));
     unroll<kRows>([&](auto i) {
       if (m != i + 1) return;
       if (n > kLanes) {
-        tile<Step, i + 1, 2, kSideBySide>(steps, a, a_stride, b, b_stride, c, c_stride, last, add);
+        tile<Step, i + 1, 2, kSideBySide>(steps, a, a_stride, b, b_stride, c, c_stride, last, add,
+                                          upcoming);
       } else {
-        tile<Step, i + 1, 1, kSideBySide>(steps, a, a_stride, b, b_stride, c, c_stride, last, add);
+        tile<Step, i + 1, 1, kSideBySide>(steps, a, a_stride, b, b_stride, c, c_stride, last, add,
+                                          upcoming);
       }
     });
   }
@@ -117,6 +172,25 @@ struct GemmLoop {
           const int64_t rows = std::min(kHigh, p.m - i0);
           const float* a = p.a.data + i0 * p.a.row + k * p.a.col;
           if (copy_a) copy_rows<Step>(p.a, a, rows, depth, a_block);
+          Upcoming upcoming(((rows - 1) / kRows + 1) * ((cols - 1) / kCols + 1) *
+                            ((steps - 1) / kTogether + 1));
+          const auto fetch_a = [&](int64_t i, int64_t from) {
+            if (copy_a)
+              upcoming.add(p.a, i, std::min(kHigh, p.m - i), from, std::min(kDepth, p.k - from));
+          };
+          const auto fetch_b = [&](int64_t j, int64_t from) {
+            if (copy_b)
+              upcoming.add({p.b.data, p.b.col, p.b.row}, j, std::min(kWide, p.n - j), from,
+                           std::min(kDepth, p.k - from));
+          };
+          if (i0 + kHigh < p.m) {
+            fetch_a(i0 + kHigh, k);
+          } else if (j0 + kWide < p.n) {
+            fetch_b(j0 + kWide, k);
+          } else if (k + kDepth < p.k) {
+            fetch_b(0, k + kDepth);
+            fetch_a(0, k + kDepth);
+          }
           for (int64_t j = 0; j < cols; j += kCols) {
             const float* panel = copy_b ? b_panels + j / kCols * kPanelStride : b + j;
             const int64_t b_stride = copy_b ? kCols : p.b.row;
@@ -127,11 +201,11 @@ struct GemmLoop {
               if (side) {
                 const float* from = copy_a ? a_block + i / kSide * kSideStride + i % kSide : a + i;
                 tile<Step, true>(m, n, steps, from, copy_a ? kSide : p.a.col, panel, b_stride, c,
-                                 p.c_stride, add);
+                                 p.c_stride, add, upcoming);
               } else {
                 const float* from = copy_a ? a_block + i * kRowStride : a + i * p.a.row;
                 tile<Step, false>(m, n, steps, from, copy_a ? kRowStride : p.a.row, panel, b_stride,
-                                  c, p.c_stride, add);
+                                  c, p.c_stride, add, upcoming);
               }
             }
           }

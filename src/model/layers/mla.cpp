@@ -39,10 +39,7 @@ Tensor mla(Context& ctx, const Config& c, MlaForm form, const MlaWeights& l, con
   const bool compressed = c.mla.q_lora_rank > 0;
   const auto [latent, down] = linear(ctx, h, {{l.wkv_a, {}}, {compressed ? l.wq_a : l.wq, {}}});
   const Tensor q = compressed ? linear(ctx, rms_norm(ctx, down, l.q_norm, c.norm_eps), l.wq_b)
-                              : down;                       // [T, n * (d_nope + d_rope)]
-  Tensor q_c = slice_heads(ctx, q, c.head_dim, 0, d_nope);  // (7) [T, n * d_nope]
-  const Tensor q_r = rope(ctx, slice_heads(ctx, q, c.head_dim, d_nope, d_rope), kv.angles,
-                          d_rope);  // (8) [T, n * d_rope]
+                              : down;  // [T, n * (d_nope + d_rope)]
 
   // latent [T, rank + d_rope]
   const Tensor c_kv = rms_norm(ctx, slice_heads(ctx, latent, rank + d_rope, 0, rank), l.kv_norm,
@@ -56,15 +53,18 @@ Tensor mla(Context& ctx, const Config& c, MlaForm form, const MlaWeights& l, con
   Tensor o;  // [T, n * v_head_dim]
   if (form == MlaForm::kAbsorbed) {
     kv_append(ctx, kv.pages, kv.layer, kv.sequences, join_heads(ctx, c_kv, k_r, 1));
-    q_c = linear_heads(ctx, q_c, l.w_uk);                   // W^UK^T q^C [T, n * rank]
-    const Tensor u = attend(join_heads(ctx, q_c, q_r, n));  // sum p c^KV [T, n * rank]
+    const Tensor q_c = slice_heads(ctx, q, c.head_dim, 0, d_nope);  // (7) [T, n * d_nope]
+    const Tensor q_r = rope(ctx, slice_heads(ctx, q, c.head_dim, d_nope, d_rope), kv.angles,
+                            d_rope);                        // (8) [T, n * d_rope]
+    const Tensor q_a = linear_heads(ctx, q_c, l.w_uk);      // W^UK^T q^C [T, n * rank]
+    const Tensor u = attend(join_heads(ctx, q_a, q_r, n));  // sum p c^KV [T, n * rank]
     o = linear_heads(ctx, u, l.w_uv);
   } else {
     const Tensor k_c = linear_heads(ctx, c_kv, l.w_uk);   // (2) [T, n * d_nope]
     const Tensor k = join_heads(ctx, k_c, k_r, n, true);  // (4)
     const Tensor v = linear_heads(ctx, c_kv, l.w_uv);     // (5) [T, n * v_head_dim]
     kv_append(ctx, kv.pages, kv.layer, kv.sequences, k, v);
-    o = attend(join_heads(ctx, q_c, q_r, n));  // (9)
+    o = attend(rope(ctx, q, kv.angles, c.head_dim, d_nope));  // (7) to (9)
   }
   return linear(ctx, o, l.wo);  // (11)
 }
