@@ -125,8 +125,8 @@ void print_cost(const Recipe& r, const PlanCost& cost) {
   fmt::print("disk      {} a checkpoint, at most {} of them kept\n", format_bytes(cost.checkpoint),
              kept);
   fmt::print(
-      "files     {}/: recipe.toml, metrics.jsonl, events.out.tfevents.r1, samples.jsonl, "
-      "step-N/, report.html, {}\n",
+      "files     {}/: recipe.toml, about.json, metrics.jsonl, events.out.tfevents.r1, "
+      "samples.jsonl, step-N/, report.html, {}\n",
       printable(r.run.out), r.lora.rank > 0 ? "adapter/" : "model");
 }
 

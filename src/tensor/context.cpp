@@ -4,7 +4,15 @@
 #include <bit>
 #include <new>
 
+#include "tensor/weight.h"
+
 namespace r1 {
+namespace {
+
+// From this size on blocks lie in huge pages, several to one if they are small.
+constexpr size_t kLargeBlock = 64 << 10, kHugePage = 2 << 20;
+
+}  // namespace
 
 Result<std::unique_ptr<Context>> Context::create(int n_threads) {
   R1_TRY(const Isa isa, chosen_isa());
@@ -20,8 +28,16 @@ std::shared_ptr<std::byte> Context::scratch(size_t bytes) {
   for (const auto& block : blocks) {
     if (block.use_count() == 1) return block;
   }
-  auto* memory = static_cast<std::byte*>(::operator new (size_t{1} << order, kAlign));
-  blocks.emplace_back(memory, [](std::byte* p) { ::operator delete(p, kAlign); });
+  const size_t size = size_t{1} << order;
+  if (size < kLargeBlock) {
+    auto* memory = static_cast<std::byte*>(::operator new(size, kAlign));
+    return blocks.emplace_back(memory, [](std::byte* p) { ::operator delete(p, kAlign); });
+  }
+  const size_t together = std::max(size, kHugePage);
+  const auto memory = reserve_pages(together);
+  if (!memory) throw std::bad_alloc();
+  for (size_t at = 0; at < together; at += size)
+    blocks.emplace_back(memory->get() + at, [pages = *memory](std::byte*) {});
   return blocks.back();
 }
 

@@ -107,7 +107,7 @@ struct GrpoRecipe {
   double temperature = 1;
   int64_t overlong_buffer = 0;
   double overlong_weight = 1;
-  int64_t max_running = 512;
+  int64_t max_running = 128;
   int64_t evaluate_questions = 0, evaluate_samples = 16;
   int64_t samples = 2;
 };
