@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 
@@ -77,11 +78,13 @@ def free_port():
 
 
 class Server:
-    """A server as a child process, ready once GET /health says 200."""
+    """A server as a child process with a state folder of its own, ready once GET /health says 200."""
 
     def __init__(self, command, port, log=subprocess.DEVNULL):
         self.port = port
-        self.process = subprocess.Popen([*command, '--port', str(port)], stdout=log, stderr=log)
+        self.state = tempfile.TemporaryDirectory(prefix='r1-serve-')
+        self.process = subprocess.Popen([*command, '--port', str(port)], stdout=log, stderr=log,
+                                        env={**os.environ, 'XDG_STATE_HOME': self.state.name})
         for _ in range(600):
             if self.process.poll() is not None:
                 raise SystemExit(f'{command[0]} ended with {self.process.returncode}')
@@ -106,6 +109,8 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+        finally:
+            self.state.cleanup()
 
 
 def words(rng, n):
