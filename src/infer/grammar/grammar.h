@@ -37,9 +37,10 @@ using GrammarPtr = std::shared_ptr<const Grammar>;
 Result<GrammarPtr> make_grammar(const nlohmann::ordered_json& spec);
 
 // The JSON values that a schema allows, objects closed and their properties in the schema's order.
-// Understood: type, properties, required, additionalProperties, items, minItems, maxItems, enum,
-// const, anyOf, $ref, $defs, pattern, format, minLength, maxLength, minimum, maximum and their
-// exclusive forms, multipleOf; anything else that restricts is refused with its place.
+// Understood: type, properties, required, additionalProperties, items, prefixItems, minItems,
+// maxItems, enum, const, anyOf, oneOf (whose schemas must exclude each other), allOf, $ref, $defs,
+// pattern, format, minLength, maxLength, minimum, maximum and their exclusive forms, multipleOf,
+// and these beside each other; anything else that restricts is refused with its place.
 struct FramedSchema {
   std::string before;
   const nlohmann::ordered_json& schema;

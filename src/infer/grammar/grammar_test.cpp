@@ -196,6 +196,106 @@ TEST(Grammar, ReadsSchemas) {
     check({schema(Json{{"type", "string"}, {"format", format}}.dump().c_str()),
            {Json(right).dump()},
            {Json(wrong).dump()}});
+  check({schema(R"({"type": "string", "format": "date"})"),
+         {R"("2024-02-29")", R"("2000-02-29")", R"("0001-04-30")", R"("9999-12-31")"},
+         {R"("2023-02-29")", R"("1900-02-29")", R"("2024-02-30")", R"("2024-04-31")",
+          R"("0000-01-01")", R"("2024-00-10")"}});
+}
+
+TEST(Grammar, ReadsTuples) {
+  check({schema(R"({"type": "array", "prefixItems": [{"type": "integer"}, {"const": "a"}],
+                "items": {"type": "null"}})"),
+         {"[]", "[1]", "[1,\"a\"]", "[ 1, \"a\", null , null]"},
+         {"[null]", "[1,null]", "[1,\"a\",2]", "[,]", "[1,]"}});
+  check({schema(R"({"prefixItems": [{"const": 1}, {"const": 2}, {"const": 3}], "items": false,
+                "minItems": 2})"),
+         {"[1,2]", "[1,2,3]"},
+         {"[]", "[1]", "[1,2,3,4]", "[2,1]"}});
+  check({schema(R"({"prefixItems": [{"const": 1}, {"const": 2}], "items": {"const": 9},
+                "minItems": 1, "maxItems": 3})"),
+         {"[1]", "[1,2]", "[1,2,9]"},
+         {"[]", "[1,2,9,9]", "[1,9]"}});
+  check({schema(R"({"prefixItems": [{"const": 1}, {"const": 2}], "maxItems": 1})"),
+         {"[]", "[1]"},
+         {"[1,2]"}});
+  check({schema(R"({"type": "array", "items": {"const": 1}, "minItems": 1, "maxItems": 2})"),
+         {"[1]", "[1,1]"},
+         {"[]", "[1,1,1]"}});
+  check({schema(R"({"type": "array", "maxItems": 0})"), {"[]", "[ ]"}, {"[1]"}});
+}
+
+TEST(Grammar, BringsTogetherWhatStandsBesideEachOther) {
+  check({schema(R"({"allOf": [{"type": "object", "properties": {"a": {"type": "integer"}},
+                "required": ["a"]}, {"properties": {"b": {"type": "null"}, "a": {"maximum": 3,
+                "minimum": 2}}}]})"),
+         {R"({"a":2})", R"({"a":3,"b":null})"},
+         {R"({"a":4})", R"({"b":null})", "{}"}});
+  check({schema(R"({"type": "object", "properties": {"a": {"const": 1}, "b": {"const": 2}},
+                "anyOf": [{"required": ["a"]}, {"required": ["b"]}]})"),
+         {R"({"a":1})", R"({"b":2})", R"({"a":1,"b":2})"},
+         {"{}"}});
+  check({schema(R"({"$ref": "#/$defs/p", "required": ["x"], "$defs": {"p": {"properties": {"x":
+                {"type": "integer"}, "y": {"type": "integer"}}, "additionalProperties": false}}})"),
+         {R"({"x":1})", R"({"x":1,"y":2})"},
+         {"{}", R"({"y":2})"}});
+  check({schema(R"({"allOf": [{"properties": {"a": {}}, "additionalProperties": false},
+                {"properties": {"b": {}}}]})"),
+         {"{}", R"({"a":1})"},
+         {R"({"b":1})"}});
+  check({schema(R"({"allOf": [{"enum": [1, 2, "a", "bcd"]}, {"minimum": 2}, {"maxLength": 2}]})"),
+         {"2", "\"a\""},
+         {"1", "\"bcd\""}});
+  check({schema(R"({"type": "string", "enum": ["2025-01-31", "x"], "pattern": "^\\d"})"),
+         {"\"2025-01-31\""},
+         {"\"x\""}});
+  check({schema(R"({"allOf": [{"type": ["string", "integer"]}, {"type": ["number", "null"]}]})"),
+         {"3"},
+         {"3.5", "null", "\"a\""}});
+  check({schema(R"({"allOf": [{"prefixItems": [{"type": "integer"}]}, {"items": {"minimum": 5},
+                "maxItems": 2}]})"),
+         {"[]", "[5]", "[7,6.5]"},
+         {"[4]", "[5.5]", "[5,5,5]"}});
+  // What comes back to itself ends, brought together too.
+  check(
+      {schema(R"({"type": "object", "properties": {"z": {"const": 0}, "n": {"allOf": [{"$ref": "#"},
+                {"required": ["z"]}]}}})"),
+       {"{}", R"({"n":{"z":0}})", R"({"z":0,"n":{"z":0,"n":{"z":0}}})"},
+       {R"({"n":{}})", R"({"n":{"z":0,"n":{}}})"}});
+}
+
+TEST(Grammar, OneOfIsOfSchemasThatExcludeEachOther) {
+  check({schema(R"({"oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]})"),
+         {"\"a\"", "1", "null"},
+         {"1.5", "true"}});
+  // By what a required property is.
+  const char* kShapes = R"({"oneOf": [{"$ref": "#/$defs/circle"}, {"$ref": "#/$defs/square"}],
+      "discriminator": {"propertyName": "kind"}, "$defs": {
+      "circle": {"type": "object", "properties": {"kind": {"const": "circle"}, "r": {"type":
+          "integer"}}, "required": ["r"]},
+      "square": {"type": "object", "properties": {"kind": {"const": "square"}, "side": {"type":
+          "integer"}}, "required": ["side"]}}})";
+  check({schema(kShapes),
+         {R"({"kind":"circle","r":1})", R"({"kind":"square","side":1})"},
+         {R"({"r":1})", R"({"kind":"circle","side":1})"}});
+  // By what only one must have, for objects are closed.
+  check({schema(R"({"oneOf": [{"properties": {"a": {"const": 1}}, "required": ["a"]},
+                {"properties": {"b": {"const": 1}}, "required": ["b"]}]})"),
+         {R"({"a":1})", R"({"b":1})"},
+         {"{}", R"({"a":1,"b":1})"}});
+  check({schema(R"({"type": "object", "properties": {"v": {"enum": [1, 2, 3]}, "n": {"type":
+                "integer"}}, "required": ["v"], "oneOf": [{"properties": {"v": {"const": 1}}},
+                {"properties": {"v": {"enum": [2, 3]}}, "required": ["n"]}]})"),
+         {R"({"v":1})", R"({"v":1,"n":5})", R"({"v":2,"n":5})"},
+         {R"({"v":2})", R"({"v":4})"}});
+  check({schema(R"({"oneOf": [{"type": "number", "maximum": 0}, {"type": "integer", "minimum": 1},
+                {"type": "array", "maxItems": 1}, {"type": "array", "minItems": 2,
+                "items": {"type": "null"}}]})"),
+         {"-3", "7", "[1]", "[null,null]"},
+         {"0.5", "[1,1]"}});
+  check({schema(R"({"oneOf": [{"const": "a"}, {"enum": ["b", "c"]}, {"type": "string",
+                "minLength": 2}]})"),
+         {"\"a\"", "\"c\"", "\"dd\""},
+         {"\"d\""}});
 }
 
 TEST(Grammar, RefusesWhatItDoesNotUnderstandWithItsPlace) {
@@ -204,17 +304,30 @@ TEST(Grammar, RefusesWhatItDoesNotUnderstandWithItsPlace) {
       {R"({"type": "thing"})", "must be one of object"},
       {R"({"type": "object", "properties": {"a": {"type": "string", "contentEncoding": "x"}}})",
        "at #/properties/a: \"contentEncoding\" is not understood"},
-      {R"({"oneOf": [{"type": "string"}]})", "\"oneOf\" is not understood"},
+      {R"({"oneOf": [{"type": "integer"}, {"type": "string"}, {"type": "number"}]})",
+       "at #: oneOf: what keeps to 0 may keep to 2 too"},
+      {R"({"type": "object", "properties": {"a": {"oneOf": [{"properties": {"b": {"const": 1}}},
+           {"properties": {"b": {"const": 2}}}]}}})",
+       "at #/properties/a: oneOf"},
+      {R"({"oneOf": {}})", "oneOf: a list is wanted"},
+      {R"({"oneOf": [{"format": "date", "type": "string"}, {"format": "uuid", "type": "string"}]})",
+       "write anyOf"},
       {R"({"not": {}})", "\"not\""},
-      {R"({"allOf": [{}, {}]})", "allOf"},
-      {R"({"anyOf": [{"type": "string"}], "type": "string"})",
-       "\"type\" is not understood beside anyOf"},
-      {R"({"type": "object", "required": ["a"]})", "required \"a\""},
+      {R"({"allOf": []})", "allOf: a list is wanted"},
+      {R"({"allOf": [{"pattern": "a"}, {"pattern": "b"}]})",
+       "\"pattern\" is not understood as both \"a\" and \"b\""},
+      {R"({"allOf": [{"type": "string"}, {"type": "null"}]})", "no value keeps to all"},
+      {R"({"allOf": [{"not": {}}, {"type": "null"}]})", "\"not\" is not understood"},
+      {R"({"allOf": [{"$ref": "#"}]})", "on and on"},
+      {R"({"type": "object", "required": ["a"], "additionalProperties": false})", "required \"a\""},
       {R"({"type": "string", "format": "color"})", "date-time"},
       {R"x({"type": "string", "pattern": "(?=a)"})x", "look around"},
       {R"({"type": "string", "pattern": "a", "minLength": 2})", "only one of"},
       {R"({"type": "array", "minItems": 3, "maxItems": 2})", "above maxItems"},
-      {R"({"type": "array", "prefixItems": []})", "prefixItems"},
+      {R"({"type": "array", "prefixItems": {}})", "prefixItems: a list is wanted"},
+      {R"({"type": "array", "items": [{}]})", "a list is prefixItems"},
+      {R"({"type": "array", "prefixItems": [{}], "items": false, "minItems": 2})", "no other"},
+      {R"({"type": "array", "uniqueItems": true})", "\"uniqueItems\" is not understood beside"},
       {R"({"type": "integer", "minimum": 2, "maximum": 1})", "within its bounds"},
       {R"({"type": "integer", "multipleOf": 0.5})", "multipleOf is 0.5"},
       {R"({"type": "number", "minimum": 1e300})", "10^15"},
@@ -280,8 +393,10 @@ TEST(Grammar, NumbersKeepToTheirBoundsAndSteps) {
 bool valid(const Json& s, const Json& v, const Json& root) {
   if (s.contains("$ref"))
     return valid(root.at(Json::json_pointer(s["$ref"].get<std::string>().substr(1))), v, root);
-  if (s.contains("anyOf"))
-    return std::ranges::any_of(s["anyOf"], [&](const Json& way) { return valid(way, v, root); });
+  const auto keeps = [&](const Json& way) { return valid(way, v, root); };
+  if (s.contains("anyOf")) return std::ranges::any_of(s["anyOf"], keeps);
+  if (s.contains("oneOf") && std::ranges::count_if(s["oneOf"], keeps) != 1) return false;
+  if (s.contains("allOf") && !std::ranges::all_of(s["allOf"], keeps)) return false;
   if (s.contains("enum"))
     return std::ranges::any_of(s["enum"], [&](const Json& one) { return one == v; });
   const std::string type = s.value("type", "");
@@ -295,14 +410,18 @@ bool valid(const Json& s, const Json& v, const Json& root) {
     return false;
   if (type == "array") {
     if (v.size() < s.value("minItems", 0u) || v.size() > s.value("maxItems", 1000u)) return false;
-    return std::ranges::all_of(v, [&](const Json& i) { return valid(s["items"], i, root); });
+    const auto first = s.value("prefixItems", Json::array());
+    for (size_t i = 0; i < v.size(); ++i)
+      if (!valid(i < first.size() ? first[i] : s["items"], v[i], root)) return false;
   }
-  if (type == "object") {
+  if (v.is_object()) {
+    const auto properties = s.value("properties", Json::object());
     for (const Json& name : s.value("required", Json::array()))
       if (!v.contains(name.get<std::string>())) return false;
-    for (const auto& [name, value] : v.items())
-      if (!s["properties"].contains(name) || !valid(s["properties"][name], value, root))
-        return false;
+    for (const auto& [name, value] : v.items()) {
+      if (type == "object" && !properties.contains(name)) return false;
+      if (properties.contains(name) && !valid(properties[name], value, root)) return false;
+    }
   }
   return true;
 }
@@ -317,6 +436,11 @@ TEST(Grammar, WhateverItAllowsParsesAndIsValid) {
           [{"$ref": "#/$defs/t"}, {"type": "null"}]}, "v": {"type": "boolean"}}, "required": ["l"]}}})",
       R"({"type": "array", "minItems": 1, "maxItems": 4, "items": {"type": "array", "items":
           {"type": "number"}}})",
+      R"({"type": "object", "properties": {"kind": {"enum": ["a", "b"]}, "x": {"type": "integer"},
+          "t": {"type": "array", "prefixItems": [{"type": "boolean"}, {"type": "string", "pattern":
+          "^[xy]$"}], "items": {"type": "integer", "minimum": 3, "maximum": 9}, "minItems": 1}},
+          "required": ["kind"], "oneOf": [{"properties": {"kind": {"enum": ["a"]}}}, {"allOf":
+          [{"properties": {"kind": {"enum": ["b"]}}}, {"required": ["t"]}]}]})",
   };
   for (const char* text : kSchemas) {
     const Json s = Json::parse(text);

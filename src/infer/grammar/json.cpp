@@ -59,8 +59,8 @@ JsonGrammar::JsonGrammar(GrammarBuilder& b) : builder_(b) {
                                    b.repeat(digit, 1, 2)}))});
   const int32_t value = b.declare("value");
   value_ = GrammarBuilder::reference(value);
-  object_ = list('{', pair(string_, value_), '}', 0, -1);
-  array_ = list('[', value_, ']', 0, -1);
+  object_ = list('{', {}, pair(string_, value_), '}', 0, -1);
+  array_ = list('[', {}, value_, ']', 0, -1);
   b.define(value,
            {object_, array_, string_, number_, literal("true"), literal("false"), literal("null")});
 }
@@ -82,17 +82,27 @@ Sequence JsonGrammar::character(const CharSet& set) {
   return builder_.any_of(std::move(ways));
 }
 
-Sequence JsonGrammar::list(char open, const Sequence& part, char close, int least, int most) {
+Sequence JsonGrammar::list(char open, const std::vector<Sequence>& first, const Sequence& part,
+                           char close, int least, int most) {
   const Sequence comma = join({space_, literal(","), space_});
-  Sequence all;
-  if (most != 0) {
-    all = join(
-        {part,
-         builder_.repeat(join({comma, part}), std::max(least - 1, 0), most < 0 ? -1 : most - 1),
-         space_});
-    if (least == 0) all = builder_.optional(std::move(all));
+  // From the last to the first: what comes once i of them have been said.
+  int n = static_cast<int>(first.size());
+  if (most >= 0) n = std::min(n, most);
+  const bool none = n == 0 && most != 0;  // then the first is a part too
+  const int said = none ? 1 : n, left = most < 0 ? -1 : most - said;
+  Sequence rest = space_;
+  if (left != 0)
+    rest = join({builder_.repeat(join({comma, part}), std::max(least - said, 0), left), space_});
+  for (int i = said; i-- > 0;) {
+    std::vector<Sequence> ways = {
+        join({i > 0 ? comma : Sequence{}, none ? part : first[static_cast<size_t>(i)], rest})};
+    if (i >= least) ways.push_back(i > 0 ? space_ : Sequence{});
+    const int32_t rule = builder_.declare();
+    builder_.define(rule, std::move(ways));
+    rest = GrammarBuilder::reference(rule);
   }
-  return join({literal({&open, 1}), space_, all, literal({&close, 1})});
+  if (said == 0) rest.clear();
+  return join({literal({&open, 1}), space_, rest, literal({&close, 1})});
 }
 
 Sequence JsonGrammar::pair(const Sequence& key, const Sequence& value) {

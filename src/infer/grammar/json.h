@@ -21,8 +21,10 @@ class JsonGrammar {
   Sequence integer() const { return integer_; }
   // One of a set of characters, as a string spells it.
   Sequence character(const CharSet& set);
-  // "[" part, part ... "]"; "{" likewise. most < 0: without end.
-  Sequence list(char open, const Sequence& part, char close, int least, int most);
+  // "[" part, part ... "]", the first ones as they are given; "{" likewise. From least to most in
+  // all, most < 0: without end.
+  Sequence list(char open, const std::vector<Sequence>& first, const Sequence& part, char close,
+                int least, int most);
   Sequence pair(const Sequence& key, const Sequence& value);
   // Numbers with at most `decimals` digits after the point. In units of the last of them: from low
   // to high, both included, and multiples of `step`, which is at least 1.

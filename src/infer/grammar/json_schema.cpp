@@ -8,6 +8,7 @@
 
 #include "infer/grammar/json.h"
 #include "infer/grammar/regex.h"
+#include "infer/grammar/schema.h"
 
 namespace r1 {
 namespace {
@@ -15,18 +16,16 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Sequence = GrammarBuilder::Sequence;
 
-constexpr int kDeepest = 64;
 constexpr int64_t kMostUnits = 1'000'000'000'000'000;  // of a bounded number
 constexpr int kMostDecimals = 9;
 constexpr int64_t kMostStep = 1000;  // of multipleOf, in units
 
-// They say something about a schema, and nothing about its values.
-constexpr const char* kRemarks[] = {"title",      "description", "default",   "examples",
-                                    "deprecated", "readOnly",    "writeOnly", "$schema",
-                                    "$id",        "$comment",    "$defs",     "definitions"};
-
 // What JSON Schema's formats are, as expressions.
-#define R1_DATE "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+#define R1_FOURTH "(0[48]|[2468][048]|[13579][26])"
+#define R1_DATE                                                                   \
+  "((000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-"                        \
+  "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|" \
+  "02-(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}" R1_FOURTH "|" R1_FOURTH "00)-02-29)"
 #define R1_TIME \
   "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 #define R1_LABEL "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -44,61 +43,70 @@ constexpr std::pair<const char*, const char*> kFormats[] = {
     {"ipv6", "([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}"},
     {"uuid", "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"},
 };
+#undef R1_FOURTH
 #undef R1_DATE
 #undef R1_TIME
 #undef R1_LABEL
 #undef R1_OCTET
 
-std::string excerpt(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 60);
-}
-
-bool is_of_type(const Json& value, std::string_view type) {
-  if (type == "integer")
-    return value.is_number_integer() ||
-           (value.is_number_float() && std::trunc(value.get<double>()) == value.get<double>());
-  if (type == "number") return value.is_number();
-  if (type == "null") return value.is_null();
-  return value.type_name() == type;
-}
-
 class Compiler {
  public:
   Compiler(const Json& root, GrammarBuilder& builder, JsonGrammar& json)
-      : root_(root), builder_(builder), json_(json) {}
+      : root_(root), schemas_(root), builder_(builder), json_(json) {}
 
   Result<Sequence> compile() { return schema(root_, "#", 0); }
 
  private:
-  Error wrong(const std::string& place, std::string what) const {
-    return Error{fmt::format("the schema at {}: {}", place, what)};
+  static Error wrong(const std::string& place, std::string what) {
+    return Schemas::wrong(place, std::move(what));
   }
+  static std::string excerpt(const Json& json) { return Schemas::excerpt(json); }
 
   Result<Sequence> schema(const Json& s, const std::string& place, int depth) {
-    if (depth > kDeepest) return wrong(place, fmt::format("is nested deeper than {}", kDeepest));
+    if (depth > Schemas::kDeepest)
+      return wrong(place, fmt::format("is nested deeper than {}", Schemas::kDeepest));
     if (s == true) return json_.value();
+    if (s == false) return builder_.any_of({});
     if (!s.is_object()) return wrong(place, "an object is wanted, found " + excerpt(s));
-    if (s.contains("$ref")) {
-      R1_DO(only(s, place, {"$ref"}));
-      return reference(s["$ref"], place);
+    bool combines = false, alone = true;
+    for (const auto& item : s.items()) {
+      if (Schemas::remarks(item.key()) || item.key() == "discriminator") continue;
+      alone = alone && !combines && Schemas::combines(item.key());
+      combines = combines || Schemas::combines(item.key());
     }
-    for (const char* name : {"anyOf", "allOf"}) {
-      if (!s.contains(name)) continue;
-      R1_DO(only(s, place, {name}));
-      const Json& list = s[name];
-      if (!list.is_array() || list.empty())
-        return wrong(place, fmt::format("{}: a list is wanted", name));
-      if (std::string_view(name) == "allOf" && list.size() > 1)
-        return wrong(place, "allOf is understood with one schema in it, not more");
-      std::vector<Sequence> ways;
-      for (size_t i = 0; i < list.size(); ++i) {
-        R1_TRY(Sequence way, schema(list[i], fmt::format("{}/{}/{}", place, name, i), depth + 1));
-        ways.push_back(std::move(way));
+    if (!combines) return plain(s, place, depth);
+    if (alone && s.contains("$ref")) return reference(s["$ref"], place);
+    std::vector<Sequence> any;
+    if (alone && s.contains("anyOf") && s["anyOf"].is_array() && !s["anyOf"].empty()) {
+      for (size_t i = 0; i < s["anyOf"].size(); ++i) {
+        R1_TRY(any.emplace_back(),
+               schema(s["anyOf"][i], fmt::format("{}/anyOf/{}", place, i), depth + 1));
       }
-      return builder_.any_of(std::move(ways));
+      return builder_.any_of(std::move(any));
     }
-    R1_TRY(const std::vector<std::string> types, types_of(s, place));
-    if (s.contains("enum") || s.contains("const")) return values(s, types, place);
+    R1_TRY(const auto ways, schemas_.ways(s, place));
+    if (ways.empty()) return wrong(place, "no value keeps to all that stands in it");
+    for (const Json& way : ways) {
+      R1_TRY(any.emplace_back(), brought_together(way, place, depth));
+    }
+    return builder_.any_of(std::move(any));
+  }
+
+  // Written once, so that what comes back to itself ends.
+  Result<Sequence> brought_together(const Json& s, const std::string& place, int depth) {
+    const auto [known, fresh] =
+        brought_together_.try_emplace(s.dump(-1, ' ', false, Json::error_handler_t::replace), 0);
+    if (!fresh) return GrammarBuilder::reference(known->second);
+    const int32_t rule = known->second = builder_.declare(place);
+    R1_TRY(Sequence all, plain(s, place, depth + 1));
+    builder_.define(rule, {std::move(all)});
+    return GrammarBuilder::reference(rule);
+  }
+
+  // One without keywords that combine.
+  Result<Sequence> plain(const Json& s, const std::string& place, int depth) {
+    R1_TRY(const std::vector<std::string> types, Schemas::types(s, place));
+    if (s.contains("enum") || s.contains("const")) return values(s, place);
     std::vector<Sequence> ways;
     for (const std::string& type : types) {
       R1_TRY(Sequence way, of_type(s, type, place, depth));
@@ -110,26 +118,16 @@ class Compiler {
     }
     std::set<std::string_view> known = {"type"};
     for (const std::string& type : types)
-      for (const char* name : keywords(type)) known.insert(name);
+      for (const std::string_view name : Schemas::keywords(type)) known.insert(name);
     R1_DO(only(s, place, known));
     return builder_.any_of(std::move(ways));
   }
 
-  static std::vector<const char*> keywords(std::string_view type) {
-    if (type == "object") return {"properties", "required", "additionalProperties"};
-    if (type == "array") return {"items", "minItems", "maxItems"};
-    if (type == "string") return {"pattern", "format", "minLength", "maxLength"};
-    if (type == "number" || type == "integer")
-      return {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"};
-    return {};
-  }
-
   // Law 7: what restricts and is not understood is not passed over.
-  Result<void> only(const Json& s, const std::string& place,
-                    const std::set<std::string_view>& known) const {
+  static Result<void> only(const Json& s, const std::string& place,
+                           const std::set<std::string_view>& known) {
     for (const auto& [name, value] : s.items()) {
-      const bool remark = std::ranges::find(kRemarks, name) != std::end(kRemarks);
-      if (remark || known.contains(name)) continue;
+      if (Schemas::remarks(name) || known.contains(name) || name == "discriminator") continue;
       return wrong(
           place,
           fmt::format("{} is not understood{}", excerpt(name),
@@ -138,64 +136,37 @@ class Compiler {
     return {};
   }
 
-  Result<std::vector<std::string>> types_of(const Json& s, const std::string& place) const {
-    constexpr const char* kTypes[] = {"object",  "array",   "string", "number",
-                                      "integer", "boolean", "null"};
-    std::vector<std::string> types;
-    const auto given = s.find("type");
-    if (given == s.end()) {  // what it restricts says what it is
-      for (const char* type : {"object", "array", "string", "number"})
-        for (const char* name : keywords(type))
-          if (s.contains(name) && (types.empty() || types.back() != type)) types.emplace_back(type);
-      return types;
-    }
-    const Json list = given->is_array() ? *given : Json::array({*given});
-    if (list.empty()) return wrong(place, "type: the list is empty");
-    for (const Json& type : list) {
-      const bool known = std::ranges::any_of(kTypes, [&](const char* t) { return type == t; });
-      if (!known)
-        return wrong(place, fmt::format("type {}: it must be one of {}", excerpt(type),
-                                        fmt::join(kTypes, ", ")));
-      types.push_back(type.get<std::string>());
-    }
-    return types;
-  }
-
-  Result<Sequence> values(const Json& s, const std::vector<std::string>& types,
-                          const std::string& place) {
-    R1_DO(only(s, place, {"type", "enum", "const"}));
+  Result<Sequence> values(const Json& s, const std::string& place) {
+    std::set<std::string_view> known = {"type", "enum", "const"};
+    for (const char* type : Schemas::kTypes)
+      for (const std::string_view name : Schemas::keywords(type)) known.insert(name);
+    R1_DO(only(s, place, known));
     const Json list = s.contains("const") ? Json::array({s["const"]}) : s["enum"];
     if (!list.is_array() || list.empty()) return wrong(place, "enum: a list of values is wanted");
     std::vector<Sequence> ways;
     for (const Json& value : list) {
-      const bool fits = types.empty() || std::ranges::any_of(types, [&](const std::string& type) {
-                          return is_of_type(value, type);
-                        });
-      if (fits)
+      const auto fits = schemas_.admits(s, value);
+      if (!fits)
+        return wrong(place, fmt::format("it cannot be told whether {} of enum keeps to all that "
+                                        "stands beside it",
+                                        excerpt(value)));
+      if (*fits)
         ways.push_back(
             GrammarBuilder::literal(value.dump(-1, ' ', false, Json::error_handler_t::replace)));
     }
-    if (ways.empty()) return wrong(place, "no value of enum is of the type");
+    if (ways.empty()) return wrong(place, "no value of enum keeps to what stands beside it");
     return builder_.any_of(std::move(ways));
   }
 
   Result<Sequence> reference(const Json& to, const std::string& place) {
-    if (!to.is_string() || !to.get_ref<const std::string&>().starts_with('#'))
-      return wrong(place, fmt::format("$ref {}: one within the schema, beginning with #, is wanted",
-                                      excerpt(to)));
+    R1_TRY(const Json* found, schemas_.target(to, place));
     const std::string where = to.get<std::string>();
     const auto known = references_.find(where);
     if (known != references_.end()) return GrammarBuilder::reference(known->second);
-    const Json* found = nullptr;
-    try {
-      found = &root_.at(Json::json_pointer(where.substr(1)));
-    } catch (const Json::exception&) {
-      return wrong(place, fmt::format("$ref {}: there is no such place", excerpt(to)));
-    }
     const int32_t rule = builder_.declare(where);
     references_[where] = rule;
     // Each place is compiled once, so that chains of references end; their length is bounded here.
-    if (++following_ > kDeepest) return wrong(place, "references lead on and on");
+    if (++following_ > Schemas::kDeepest) return wrong(place, "references lead on and on");
     R1_TRY(Sequence all, schema(*found, where, 0));
     --following_;
     builder_.define(rule, {std::move(all)});
@@ -215,23 +186,29 @@ class Compiler {
 
   // Closed, which every schema allows that does not demand more; one without properties is a map.
   Result<Sequence> object(const Json& s, const std::string& place, int depth) {
-    static const Json kNone = Json::object(), kNobody = Json::array();
+    static const Json kNone = Json::object(), kNobody = Json::array(), kAnything = true;
     const Json& properties = s.contains("properties") ? s["properties"] : kNone;
     const Json& required = s.contains("required") ? s["required"] : kNobody;
     if (!properties.is_object()) return wrong(place, "properties: an object is wanted");
     if (!required.is_array()) return wrong(place, "required: a list of names is wanted");
+    const auto more = s.find("additionalProperties");
+    std::vector<std::pair<std::string, const Json*>> all;
+    for (const auto& [name, value] : properties.items()) all.emplace_back(name, &value);
     std::set<std::string> wanted;
     for (const Json& name : required) {
-      if (!name.is_string() || !properties.contains(name.get_ref<const std::string&>()))
+      if (!name.is_string())
+        return wrong(place, fmt::format("required {}: a name is wanted", excerpt(name)));
+      const bool fresh = wanted.insert(name.get<std::string>()).second;
+      if (!fresh || properties.contains(name.get_ref<const std::string&>())) continue;
+      if (more != s.end() && *more == false)
         return wrong(place, fmt::format("required {} is none of its properties", excerpt(name)));
-      wanted.insert(name.get<std::string>());
+      all.emplace_back(name.get<std::string>(), more == s.end() ? &kAnything : &*more);
     }
-    const auto more = s.find("additionalProperties");
-    if (properties.empty()) {
+    if (all.empty()) {
       if (more == s.end() || *more == true) return json_.object();
-      if (*more == false) return json_.list('{', {}, '}', 0, 0);
+      if (*more == false) return json_.list('{', {}, {}, '}', 0, 0);
       R1_TRY(const Sequence value, schema(*more, place + "/additionalProperties", depth + 1));
-      return json_.list('{', json_.pair(json_.string(), value), '}', 0, -1);
+      return json_.list('{', {}, json_.pair(json_.string(), value), '}', 0, -1);
     }
     if (more != s.end() && !more->is_boolean() && !more->is_object())
       return wrong(place, "additionalProperties: true, false or a schema is wanted");
@@ -240,8 +217,6 @@ class Compiler {
     Sequence first, later;
     const Sequence comma =
         GrammarBuilder::join({json_.space(), GrammarBuilder::literal(","), json_.space()});
-    std::vector<std::pair<std::string, const Json*>> all;
-    for (const auto& [name, value] : properties.items()) all.emplace_back(name, &value);
     for (size_t i = all.size(); i-- > 0;) {
       const auto& [name, value] = all[i];
       const std::string key = Json(name).dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -290,12 +265,33 @@ class Compiler {
   }
 
   Result<Sequence> array(const Json& s, const std::string& place, int depth) {
-    R1_TRY(const auto size, counts(s, "minItems", "maxItems", place));
+    R1_TRY(auto size, counts(s, "minItems", "maxItems", place));
+    std::vector<Sequence> first;
+    if (s.contains("prefixItems")) {
+      const Json& list = s["prefixItems"];
+      if (!list.is_array()) return wrong(place, "prefixItems: a list is wanted");
+      if (list.size() > size_t{GrammarBuilder::kMostRepeats})
+        return wrong(place, fmt::format("prefixItems has {} schemas: at most {} are understood",
+                                        list.size(), GrammarBuilder::kMostRepeats));
+      for (const Json& one : list) {
+        const std::string where = fmt::format("{}/prefixItems/{}", place, first.size());
+        R1_TRY(first.emplace_back(), schema(one, where, depth + 1));
+      }
+    }
     Sequence item = json_.value();
     if (s.contains("items")) {
+      if (s["items"].is_array())
+        return wrong(place, "items: one schema for all of them is wanted; a list is prefixItems");
       R1_TRY(item, schema(s["items"], place + "/items", depth + 1));
     }
-    return json_.list('[', one_rule(item), ']', size.first, size.second);
+    const auto n = static_cast<int>(first.size());
+    if (s.contains("items") && s["items"] == false) {
+      if (size.first > n)
+        return wrong(place, fmt::format("minItems is {}, and there are {} prefixItems and no other",
+                                        size.first, n));
+      if (size.second < 0 || size.second > n) size.second = n;
+    }
+    return json_.list('[', first, one_rule(item), ']', size.first, size.second);
   }
 
   Result<Sequence> string(const Json& s, const std::string& place) {
@@ -352,7 +348,8 @@ class Compiler {
   Result<Sequence> number(const Json& s, bool whole, const std::string& place) {
     std::map<std::string, Decimal> given;
     int decimals = whole ? 0 : 6;
-    for (const char* name : keywords("number")) {
+    for (const char* name :
+         {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}) {
       if (!s.contains(name)) continue;
       const auto value = decimal(s[name]);
       if (!value)
@@ -404,9 +401,10 @@ class Compiler {
   }
 
   const Json& root_;
+  Schemas schemas_;
   GrammarBuilder& builder_;
   JsonGrammar& json_;
-  std::map<std::string, int32_t> references_;
+  std::map<std::string, int32_t> references_, brought_together_;
   int following_ = 0;
 };
 
