@@ -78,7 +78,7 @@ Run declare_key(CLI::App& app) {
                  "what it allows: use, models, metrics, traces; repeatable; default: use")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kScopes), std::end(kScopes))))
       ->expected(1)
-      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("SCOPE");
   app.add_option("--days", o->days, "after how many it expires; default: never")
       ->check(CLI::Range(int64_t{1}, int64_t{36500}))

@@ -215,7 +215,7 @@ Run declare_serve(CLI::App& app) {
       ->type_name("N");
   app.add_option("--name", o->server.names, "a host name that requests may use; repeatable")
       ->expected(1)
-      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("HOST");
   app.add_option("--keys", o->server.keys, "the file of keys; default: ~/.local/state/r1/keys.json")
       ->type_name("FILE");

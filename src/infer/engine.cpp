@@ -89,6 +89,8 @@ class Teller final : public Sink {
       thought.erase(thought.find_last_not_of(" \t\n\v\f\r") + 1);
     }
     completion_.answer += piece.answer;
+    piece.thought_tokens = generation_.thought_tokens() - generation_.held_tokens();
+    piece.generated_tokens = generation_.generated_tokens() - generation_.held_tokens();
     listener_->hear(std::move(piece));
   }
 
@@ -111,6 +113,8 @@ class Waiter final : public Listener {
     }
     piece_.thought += piece.thought;
     piece_.answer += piece.answer;
+    piece_.thought_tokens = piece.thought_tokens;
+    piece_.generated_tokens = piece.generated_tokens;
     std::move(piece.tokens.begin(), piece.tokens.end(), std::back_inserter(piece_.tokens));
     fresh_ = true;
     changed_.notify_one();

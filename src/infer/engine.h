@@ -69,6 +69,8 @@ struct Piece {
   // Set at most once, where a model ends a thought it never opened: all that came as an answer
   // before was thought, and this piece's thought goes on from it.
   bool answer_was_thought = false;
+  // Told so far, this piece's included.
+  int64_t thought_tokens = 0, generated_tokens = 0;
 };
 
 struct Completion {

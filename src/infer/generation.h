@@ -53,6 +53,7 @@ class Generation {
   int64_t thought_tokens() const {
     return thought_;
   }  // those of the thought, its closing tag included
+  int64_t held_tokens() const { return std::ssize(held_); }  // counted above, and not told yet
 
  private:
   struct Held {

@@ -68,6 +68,13 @@ Result<void> check_messages(const Json& messages) {
 // null content and joins arguments as text, Qwen's writes an object as JSON.
 enum class CallStyle { kNullAndObject, kNullAndText, kTextAndObject };
 
+// As a template would write it.
+std::string json_text(const Json& json) {
+  static const auto kWriter = ChatTemplate::parse("{{ json | tojson }}");
+  const auto text = kWriter->render({{"json", json}});
+  return text ? *text : json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 Json with_calls(Json messages, CallStyle style) {
   for (Json& message : messages) {
     const auto calls = message.find("tool_calls");
@@ -81,7 +88,7 @@ Json with_calls(Json messages, CallStyle style) {
       Json& function = call["function"];
       if (!function.is_object() || !function.contains("arguments")) continue;
       Json& arguments = function["arguments"];
-      if (arguments.is_object()) arguments = arguments.dump();
+      if (arguments.is_object()) arguments = json_text(arguments);
     }
   }
   return messages;

@@ -213,6 +213,7 @@ class Answer final : public std::enable_shared_from_this<Answer> {
 
   void heard(size_t choice, Piece piece) {
     if (open_ == 0) return;
+    count(choice, piece.generated_tokens);
     if (first_) app_.metrics.first_token(seconds_since(began_));
     first_ = false;
     if (!calls_.empty()) {
@@ -254,6 +255,7 @@ class Answer final : public std::enable_shared_from_this<Answer> {
       reply_->write(voice_->problem(problem));
       return reply_->finish();
     }
+    count(choice, completion->generated_tokens);
     all_[choice].nanos = charge(choice, *completion);
     app_.metrics.answered(*completion, seconds_since(began_), all_[choice].nanos);
     if (!calls_.empty()) {
@@ -269,6 +271,13 @@ class Answer final : public std::enable_shared_from_this<Answer> {
     if (!ask_.stream) return reply_->send(200, "application/json", voice_->whole(all_));
     reply_->write(voice_->finish(all_));
     reply_->finish();
+  }
+
+  // Tokens are counted while they come, so that the rate of the engine can be seen.
+  void count(size_t choice, int64_t generated) {
+    int64_t& before = all_[choice].completion.generated_tokens;
+    app_.metrics.generated(std::max<int64_t>(generated - before, 0));
+    before = generated;
   }
 
   // Of the choices of one prompt the first pays for the prompt.

@@ -47,6 +47,7 @@ std::vector<std::pair<int32_t, float>> read_logit_bias(Fields& fields);
 struct OpenAiAsk {
   Ask ask;
   bool include_usage = false, deepseek = false, logprobs = false, echo = false;
+  bool continuous_usage = false;  // vLLM's: every chunk tells of the tokens so far
 };
 std::variant<OpenAiAsk, Problem> read_openai_chat(const nlohmann::ordered_json& body, bool deepseek,
                                                   bool strict);

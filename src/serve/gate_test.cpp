@@ -130,6 +130,17 @@ TEST(Gate, PricesAreReadAgainAndKeptWhereTheyAreWrong) {
   EXPECT_THROW(Guarded{options}, std::runtime_error);
 }
 
+TEST(Gate, AnExpiredKeyIsToldSo) {
+  Guarded guarded;
+  const std::string header = guarded.header({.name = "old", .expires = 1'700'000'000});
+  for (const char* path : kChats) {
+    const auto r = guarded.ask(path, header);
+    EXPECT_EQ(r.status, 401) << path;
+    EXPECT_NE(r.body.find("this key expired at 2023-11-14T22:13:20Z"), std::string::npos) << r.body;
+  }
+  EXPECT_EQ(guarded.server->script->submitted, 0);
+}
+
 // No answer, to whatever it be, says that a page of another origin may read it.
 TEST(Gate, NoOtherOriginIsLetIn) {
   const FakeServer fake;

@@ -22,6 +22,7 @@ struct Key {
   int64_t requests_per_minute = 0, tokens_per_minute = 0;  // 0: as many as it likes
 
   bool allows(std::string_view scope) const;
+  bool expired(int64_t now) const { return expires != 0 && now >= expires; }
 };
 
 // use: ask models; models: load, copy and delete them; metrics: /metrics; traces: read the log.
@@ -53,9 +54,8 @@ class Keyring {
  public:
   explicit Keyring(KeyFile file) : file_(std::move(file)) {}
 
-  Result<bool> any();  // whether there are keys at all
-  // The key of a secret, if it is known and has not expired.
-  std::optional<Key> find(std::string_view secret, int64_t now);
+  Result<bool> any();                                // whether there are keys at all
+  std::optional<Key> find(std::string_view secret);  // one that has expired too
 
  private:
   Result<void> refresh();  // with the lock held

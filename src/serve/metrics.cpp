@@ -44,6 +44,11 @@ void Metrics::first_token(double seconds) {
   first_token_.add(seconds);
 }
 
+void Metrics::generated(int64_t tokens) {
+  const std::lock_guard lock(mutex_);
+  generated_tokens_ += static_cast<uint64_t>(tokens);
+}
+
 void Metrics::answered(const Completion& c, double seconds, int64_t nanos) {
   {
     const std::lock_guard lock(mutex_);
@@ -51,7 +56,6 @@ void Metrics::answered(const Completion& c, double seconds, int64_t nanos) {
     nanos_ += nanos;
     prompt_tokens_ += static_cast<uint64_t>(c.prompt_tokens);
     cached_tokens_ += static_cast<uint64_t>(c.cached_tokens);
-    generated_tokens_ += static_cast<uint64_t>(c.generated_tokens);
     thought_tokens_ += static_cast<uint64_t>(c.thought_tokens);
     drafted_ += static_cast<uint64_t>(c.drafted_tokens);
     accepted_ += static_cast<uint64_t>(c.accepted_tokens);

@@ -20,6 +20,7 @@ class Metrics {
   explicit Metrics(Log log = nullptr) : log_(std::move(log)) {}
 
   void first_token(double seconds);
+  void generated(int64_t tokens);                                              // as they come
   void answered(const Completion& completion, double seconds, int64_t nanos);  // nano-dollars
   void refused(int status);
   void failed(std::string_view message);  // an inner fault: its words go to the log alone

@@ -37,7 +37,8 @@ void read_sampling(Fields& f, OpenAiAsk& o) {
   if (const Json* stream = f.object("stream_options")) {
     Fields inner(*stream, "stream_options.");
     o.include_usage = inner.boolean("include_usage").value_or(false);
-    inner.ignore({"include_obfuscation", "continuous_usage_stats"});
+    o.continuous_usage = inner.boolean("continuous_usage_stats").value_or(false);
+    inner.ignore({"include_obfuscation"});
     f.take(inner);
     if (!ask.stream) f.refuse("stream_options", "stream_options: only with stream: true");
   }

@@ -47,6 +47,32 @@ std::string_view error_type(int status) {
   }
 }
 
+// llama-server's, of the engine's own clock: the tokens of an answer are timed from its first, and
+// choices are drawn at once.
+Json timings_json(const std::vector<Voice::Said>& all) {
+  int64_t prompt = 0, cached = 0, timed = 0, generated = 0;
+  double prefill = 0, decode = 0;
+  for (const Voice::Said& said : all) {
+    const Completion& c = said.completion;
+    prompt += c.prompt_tokens - c.cached_tokens;
+    cached += c.cached_tokens;
+    generated += c.generated_tokens;
+    timed += std::max<int64_t>(c.generated_tokens - 1, 0);
+    prefill = std::max(prefill, c.prefill_seconds);
+    decode = std::max(decode, c.decode_seconds);
+  }
+  const auto rate = [](int64_t n, double seconds) {
+    return seconds > 0 ? static_cast<double>(n) / seconds : 0.0;
+  };
+  return {{"cache_n", cached},
+          {"prompt_n", prompt},
+          {"prompt_ms", prefill * 1e3},
+          {"prompt_per_second", rate(prompt, prefill)},
+          {"predicted_n", generated},
+          {"predicted_ms", decode * 1e3},
+          {"predicted_per_second", rate(timed, decode)}};
+}
+
 Json usage_json(const std::vector<Voice::Said>& all, size_t choices_a_prompt) {
   int64_t prompt = 0, cached = 0, generated = 0, thought = 0, nanos = 0;
   for (size_t i = 0; i < all.size(); ++i) {
@@ -76,6 +102,7 @@ class OpenAiVoice : public Voice {
         n_(static_cast<size_t>(ask.ask.n)),
         logprobs_(ask.logprobs),
         include_usage_(ask.include_usage),
+        continuous_(ask.continuous_usage),
         deepseek_(ask.deepseek),
         head_({{"id", fresh_id(id)},
                {"object", object},
@@ -94,6 +121,7 @@ class OpenAiVoice : public Voice {
       Json chunk = head_;
       chunk["choices"] = Json::array();
       chunk["usage"] = usage_json(all, n_);
+      chunk["timings"] = timings_json(all);
       text = event(chunk);
     } else if (deepseek_) {  // in the last chunk, asked for or not
       last_["usage"] = usage_json(all, n_);
@@ -103,17 +131,31 @@ class OpenAiVoice : public Voice {
   }
 
  protected:
+  // What chunks tell from now on, of a choice that has come so far.
+  void note(size_t choice, int64_t thought, int64_t generated) {
+    if (!continuous_) return;
+    if (so_far_.size() <= choice) so_far_.resize(choice + 1);
+    so_far_[choice] = {thought, generated};
+  }
+  Json usage_so_far() const {
+    int64_t thought = 0, generated = 0;
+    for (const auto& [t, g] : so_far_) thought += t, generated += g;
+    return {{"prompt_tokens", prompt_tokens_},
+            {"completion_tokens", generated},
+            {"total_tokens", prompt_tokens_ + generated},
+            {"completion_tokens_details", {{"reasoning_tokens", thought}}}};
+  }
   std::string chunk(Json choice) {
     Json json = head_;
     json["choices"] = Json::array({std::move(choice)});
-    if (include_usage_) json["usage"] = nullptr;
+    if (include_usage_) json["usage"] = continuous_ ? usage_so_far() : Json();
     return event(json);
   }
   // The last chunk of a choice; DeepSeek's very last is kept for the usage.
   std::string last_chunk(Json choice, size_t n_choices) {
     Json json = head_;
     json["choices"] = Json::array({std::move(choice)});
-    if (include_usage_) json["usage"] = nullptr;
+    if (include_usage_) json["usage"] = continuous_ ? usage_so_far() : Json();
     if (deepseek_ && !include_usage_ && ++ended_ == n_choices) {
       last_ = std::move(json);
       return "";
@@ -123,8 +165,10 @@ class OpenAiVoice : public Voice {
 
   Lease model_;
   size_t n_;
-  bool logprobs_, include_usage_, deepseek_;
+  bool logprobs_, include_usage_, continuous_, deepseek_;
   Json head_, last_;
+  std::vector<std::pair<int64_t, int64_t>> so_far_;  // thought and all tokens, of each choice
+  int64_t prompt_tokens_ = 0;
   size_t ended_ = 0;
 };
 
@@ -134,13 +178,15 @@ class ChatVoice final : public OpenAiVoice {
       : OpenAiVoice(ask, std::move(model), "chatcmpl-",
                     ask.ask.stream ? "chat.completion.chunk" : "chat.completion") {}
 
-  std::string begin(int64_t) override {
+  std::string begin(int64_t prompt_tokens) override {
+    prompt_tokens_ = prompt_tokens;
     std::string text;
     for (size_t i = 0; i < n_; ++i)
       text += chunk(choice(i, {{"role", "assistant"}, {"content", ""}}, nullptr));
     return text;
   }
   std::string piece(size_t i, const Piece& piece) override {
+    note(i, piece.thought_tokens, piece.generated_tokens);
     Json delta = Json::object();
     if (!piece.thought.empty()) delta["reasoning_content"] = piece.thought;
     if (!piece.answer.empty()) delta["content"] = piece.answer;
@@ -158,6 +204,7 @@ class ChatVoice final : public OpenAiVoice {
     return text;
   }
   std::string ended(size_t i, const Said& said) override {
+    note(i, said.completion.thought_tokens, said.completion.generated_tokens);
     return last_chunk(choice(i, Json::object(), finish_reason(said)), n_);
   }
   std::string whole(const std::vector<Said>& all) override {
@@ -178,6 +225,7 @@ class ChatVoice final : public OpenAiVoice {
                          {"finish_reason", finish_reason(all[i])}});
     }
     json["usage"] = usage_json(all, n_);
+    json["timings"] = timings_json(all);
     return dump(json);
   }
 
@@ -209,17 +257,20 @@ class CompletionVoice final : public OpenAiVoice {
     offsets_.resize(echoes_.size() * n_);
   }
 
-  std::string begin(int64_t) override {
+  std::string begin(int64_t prompt_tokens) override {
+    prompt_tokens_ = prompt_tokens;
     std::string text;
     for (size_t i = 0; i < offsets_.size(); ++i)
       if (!echoes_[i / n_].empty()) text += chunk(choice(i, echoes_[i / n_], {}, nullptr));
     return text;
   }
   std::string piece(size_t i, const Piece& piece) override {
+    note(i, piece.thought_tokens, piece.generated_tokens);
     return chunk(choice(i, piece.thought + piece.answer, piece.tokens, nullptr));
   }
   std::string call(size_t, size_t, const ToolCall&) override { return ""; }
   std::string ended(size_t i, const Said& said) override {
+    note(i, said.completion.thought_tokens, said.completion.generated_tokens);
     return last_chunk(choice(i, "", {}, finish_reason(said)), offsets_.size());
   }
   std::string whole(const std::vector<Said>& all) override {
@@ -231,6 +282,7 @@ class CompletionVoice final : public OpenAiVoice {
           choice(i, echoes_[i / n_] + c.thought + c.answer, all[i].tokens, finish_reason(all[i])));
     }
     json["usage"] = usage_json(all, n_);
+    json["timings"] = timings_json(all);
     return dump(json);
   }
 

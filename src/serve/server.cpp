@@ -216,11 +216,15 @@ void Server::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
       return turn_away({.status = 500, .message = "the keys cannot be read now"});
     }
     if (*keys || !is_loopback(options_.host)) {
-      const auto key = keyring_.find(secret_of(request), unix_seconds());
+      const auto key = keyring_.find(secret_of(request));
       if (!key)
         return turn_away({.status = 401,
                           .message = "a valid key is wanted: Authorization: Bearer KEY",
                           .code = "invalid_api_key"});
+      if (key->expired(unix_seconds()))  // told to nobody but who has it
+        return turn_away({.status = 401,
+                          .message = fmt::format("this key expired at {}", rfc3339(key->expires)),
+                          .code = "expired_api_key"});
       const std::string_view scope = kNeeds[static_cast<size_t>(route ? route->need : Need::kUse)];
       if (!key->allows(scope))
         return turn_away(

@@ -58,6 +58,33 @@ TEST(OpenAi, StreamsThoughtThenContentThenUsage) {
   EXPECT_EQ(all[6]["usage"]["total_tokens"], 18);
 }
 
+// vLLM's continuous_usage_stats, and llama-server's timings at the end.
+TEST(OpenAi, EveryChunkTellsOfTheTokensSoFar) {
+  FakeServer fake;
+  int64_t tokens = 0;
+  for (Piece& piece : fake.script->pieces) {
+    piece.generated_tokens = tokens += 2;  // as of a step whose guess held
+    piece.thought_tokens = std::min<int64_t>(tokens, 3);
+  }
+  Json request = chat_request("2+2?", true);
+  request["stream_options"] = {{"include_usage", true}, {"continuous_usage_stats", true}};
+  const auto all = events(fake.client().post("/v1/chat/completions", request).body);
+  ASSERT_EQ(all.size(), 7u);
+  const int64_t made[] = {0, 2, 4, 6, 8, 8, 8}, thought[] = {0, 2, 3, 3, 3, 3, 3};
+  for (size_t i = 0; i < all.size(); ++i) {
+    const Json& usage = all[i]["usage"];
+    EXPECT_EQ(usage["completion_tokens"], made[i]) << i;
+    EXPECT_EQ(usage["completion_tokens_details"]["reasoning_tokens"], thought[i]) << i;
+  }
+  EXPECT_EQ(all[1]["usage"]["prompt_tokens"], 4);
+  EXPECT_EQ(all[6]["timings"]["predicted_n"], 8);
+  EXPECT_EQ(all[6]["timings"]["predicted_per_second"], 7 / 2.0);  // the first one is not timed
+  EXPECT_EQ(all[6]["timings"]["cache_n"], 4);
+  request["stream"] = false;
+  request.erase("stream_options");
+  EXPECT_EQ(fake.client().post("/v1/chat/completions", request).json()["timings"]["prompt_n"], 6);
+}
+
 TEST(OpenAi, EveryParameterArrives) {
   FakeServer fake;
   Json request = chat_request("x");

@@ -230,6 +230,7 @@ class FakeModel final : public ServedModel {
     c.cached_tokens = 4;
     c.thought_tokens = 3;
     c.generated_tokens = 8;
+    c.decode_seconds = 2;
     return c;
   }
 
