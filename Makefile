@@ -2,9 +2,10 @@
 # make run MODEL=FILE   talk to another: a .gguf file or a Hugging Face folder
 # make test             build everything and pass the tests
 # make emulated         pass the kernel tests of instruction sets this machine lacks
+# make clients          after make test: the clients of PyPI and npm, and the page in a browser, where they can be had
 # make check            format, rooms, sizes, unit tests
 # make page             build the web page anew (needs node and npm) and test it
-.PHONY: run build test page emulated check asan tsan fuzz bench clean setup
+.PHONY: run build test clients page emulated check asan tsan fuzz bench clean setup
 MODEL ?=
 
 run: build
@@ -18,6 +19,11 @@ test: setup
 	cmake --preset release
 	cmake --build --preset release
 	ctest --preset release -j $(shell nproc)
+
+clients: setup
+	@[ -f build/release/build.ninja ] || cmake --preset release
+	@cmake --build --preset release --target r1 e2e_test
+	@scripts/clients
 
 page: build
 	npm ci --prefix web

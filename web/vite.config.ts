@@ -23,5 +23,5 @@ export default defineConfig({
     reportCompressedSize: false,
   },
   server: { proxy: Object.fromEntries(["/v1", "/metrics", "/traces", "/health", "/api"].map((p) => [p, "http://127.0.0.1:11434"])) },
-  test: { include: ["src/**/*.test.ts"] },
+  test: { include: ["src/**/*.test.ts"], setupFiles: ["test_setup.ts"] },
 });

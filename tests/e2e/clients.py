@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""The real clients against a running r1 serve: clients.py URL MODEL. One line for each client; exits with 1 if one
-fails. A client that is not installed is said and skipped."""
+"""The real clients against a running r1 serve: clients.py URL MODEL [MODEL_WITH_TOOLS]. One line for each client; exits
+with 1 if one fails. A client that is not installed is said and skipped."""
+import importlib.metadata
 import json
 import math
 import sys
 
 url, model = sys.argv[1], sys.argv[2]
+toolbox = sys.argv[3] if len(sys.argv) > 3 else None
 question = [{"role": "user", "content": "Once upon a time"}]
 schema = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}, "n": {"type": "integer", "minimum": 1,
           "maximum": 40}}, "required": ["colour", "n"], "additionalProperties": False}
-parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+parameters = {"type": "object", "properties": {"city": {"enum": ["Paris", "Rome"]}, "days": {"type": "integer",
+              "minimum": 1, "maximum": 9}}, "required": ["city", "days"], "additionalProperties": False}
+weather = {"type": "function", "function": {"name": "weather", "description": "of a city", "parameters": parameters}}
 
 
 def check_schema(text):
@@ -17,8 +21,31 @@ def check_schema(text):
     assert value["colour"] in ("red", "blue") and 1 <= value["n"] <= 40 and len(value) == 2, text
 
 
+def check_call(name, arguments):
+    assert name == "weather" and arguments["city"] in ("Paris", "Rome") and 1 <= arguments["days"] <= 9, arguments
+
+
 def check_unit(vector):
     assert len(vector) > 8 and abs(math.sqrt(sum(x * x for x in vector)) - 1) < 1e-4, vector[:4]
+
+
+def openai_tools(client):
+    ask = dict(model=toolbox, messages=question, tools=[weather], tool_choice="required", reasoning_effort="none",
+               max_tokens=300, seed=5)
+    message = client.chat.completions.create(**ask).choices[0].message
+    call = message.tool_calls[0]
+    check_call(call.function.name, json.loads(call.function.arguments))
+    parts = [p.choices[0].delta.tool_calls[0] for p in client.chat.completions.create(**ask, stream=True)
+             if p.choices and p.choices[0].delta.tool_calls]
+    assert parts[0].function.name == "weather"
+    assert "".join(p.function.arguments or "" for p in parts) == call.function.arguments
+    more = question + [message, {"role": "tool", "tool_call_id": call.id, "content": "sunny"}]
+    after = client.chat.completions.create(model=toolbox, messages=more, tools=[weather], max_tokens=3)
+    assert after.usage.prompt_tokens > 100 and after.usage.completion_tokens == 3
+    response = client.responses.create(model=toolbox, input="Rome?", tool_choice="required", max_output_tokens=300,
+                                       reasoning={"effort": "none"}, tools=[{"type": "function", **weather["function"]}])
+    call = next(item for item in response.output if item.type == "function_call")
+    check_call(call.name, json.loads(call.arguments))
 
 
 def openai_client():
@@ -49,11 +76,12 @@ def openai_client():
         "response_format": {"type": "grammar", "grammar": 'root ::= ("ab" | "cd"){2}'}})
     assert word.choices[0].message.content in ("abab", "abcd", "cdab", "cdcd"), word
     try:  # this model's template has no place for tools
-        client.chat.completions.create(**ask, tools=[{"type": "function", "function": {
-            "name": "weather", "parameters": parameters}}])
+        client.chat.completions.create(**ask, tools=[weather])
         raise AssertionError("no error")
     except openai.BadRequestError as e:
         assert "does not support tools" in e.body["message"], e
+    if toolbox:
+        openai_tools(client)
     vectors = client.embeddings.create(model=model, input=["One day", "One night"])  # base64 by default
     assert len(vectors.data) == 2 and vectors.usage.prompt_tokens > 4
     check_unit(vectors.data[1].embedding)
@@ -83,6 +111,12 @@ def ollama_client():
     assert client.generate(model, prompt="Once", options=options).response
     assert client.show(model).details.format and client.ps().models[0].model == model
     check_schema(client.chat(model, messages=question, format=schema, options={"temperature": 1}).message.content)
+    if toolbox:
+        said = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "weather", "arguments": {
+            "city": "Rome", "days": 2}}}]}
+        told = client.chat(toolbox, messages=question + [said, {"role": "tool", "tool_name": "weather", "content": "wet"}],
+                           tools=[weather], think=False, options={"num_predict": 3})
+        assert told.prompt_eval_count > 100 and told.eval_count == 3
     vectors = client.embed(model, input=["One day", "One night"])
     check_unit(vectors.embeddings[0])
     check_unit(client.embeddings(model, prompt="One day").embedding)
@@ -106,6 +140,19 @@ def anthropic_client():
     said = client.messages.create(model=model, messages=question, max_tokens=100,
                                   extra_body={"output_config": {"format": {"type": "json_schema", "schema": schema}}})
     check_schema(said.content[0].text)
+    if toolbox:
+        tool = {"name": "weather", "description": "of a city", "input_schema": parameters}
+        ask_tool = dict(model=toolbox, messages=question, max_tokens=300, tools=[tool], tool_choice={"type": "any"})
+        said = client.messages.create(**ask_tool)
+        assert said.stop_reason == "tool_use"
+        check_call(said.content[-1].name, said.content[-1].input)
+        with client.messages.stream(**ask_tool) as stream:
+            used = stream.get_final_message().content[-1]
+        check_call(used.name, used.input)
+        result = {"type": "tool_result", "tool_use_id": used.id, "content": "sunny"}
+        after = client.messages.create(model=toolbox, max_tokens=3, tools=[tool], messages=question + [
+            {"role": "assistant", "content": [used]}, {"role": "user", "content": [result]}])
+        assert after.usage.output_tokens == 3
     try:
         client.messages.create(**{**ask, "max_tokens": 0})
         raise AssertionError("no error")
@@ -117,7 +164,7 @@ failed = False
 for name, check in (("openai", openai_client), ("ollama", ollama_client), ("anthropic", anthropic_client)):
     try:
         check()
-        print(name, "passed")
+        print(name, importlib.metadata.version(name), "passed" + (", with tools" if toolbox else ""))
     except ModuleNotFoundError as e:
         print(name, "skipped:", e)
     except Exception as e:

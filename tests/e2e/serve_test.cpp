@@ -8,6 +8,7 @@
 
 #include "serve/test_client.h"
 #include "tests/e2e/serving.h"
+#include "tests/e2e/tool_model.h"
 
 namespace r1 {
 namespace {
@@ -43,6 +44,9 @@ TEST(Serve, KeysAreMadeListedAndRevoked) {
   const auto list = run_r1({"key", "list", "--keys", file});
   EXPECT_NE(list.out.find("me "), std::string::npos) << list.out;
   EXPECT_EQ(list.out.find(made.out.substr(0, 12)), std::string::npos);
+  const auto two =
+      run_r1({"key", "create", "you", "--scope", "use", "--scope", "traces", "--keys", file});
+  EXPECT_NE(two.err.find("for you (use,traces)"), std::string::npos) << two.err;
   EXPECT_EQ(run_r1({"key", "revoke", "me", "--keys", file}).code, 0);
   EXPECT_EQ(run_r1({"key", "revoke", "me", "--keys", file}).code, 1);
 }
@@ -106,11 +110,15 @@ TEST(Serve, ReloadsOnSighupAndSaysWhatIsWrong) {
 
 // Runs a script of clients against a server; skips by name where some are absent.
 void run_clients(const std::string& program, const char* script) {
-  const Serving serving;
   const TemporaryFolder folder;
+  const bool tools = make_tool_model(folder / "models/toolbox", "llama-3.1", "llama-3",
+                                     "<|begin_of_text|>", "<|eot_id|>");
+  const Serving serving(tools ? std::vector<std::string>{"--models", folder / "models"}
+                              : std::vector<std::string>{});
   const std::string log = folder / "log";
-  const std::string command = fmt::format("{} {}/tests/e2e/{} {} stories260K.f32 > {} 2>&1",
-                                          program, R1_SOURCE, script, serving.url, log);
+  const std::string command =
+      fmt::format("{} {}/tests/e2e/{} {} stories260K.f32 {} > {} 2>&1", program, R1_SOURCE, script,
+                  serving.url, tools ? "toolbox" : "", log);
   const int code = exit_code(std::system(command.c_str()));
   std::stringstream said;
   said << std::ifstream(log).rdbuf();

@@ -95,7 +95,10 @@ test("a thought is shown while it comes, and folded when the answer begins", () 
     (response) => {
       response.writeHead(200, { "Content-Type": "text/event-stream" });
       const event = (o: object) => response.write(`data: ${JSON.stringify(o)}\n\n`);
-      for (const reasoning_content of ["Let ", "me ", "see."]) event({ choices: [{ delta: { reasoning_content } }] });
+      for (const [i, reasoning_content] of ["Let ", "me ", "see."].entries()) {
+        const usage = { prompt_tokens: 3, completion_tokens: i + 1, completion_tokens_details: { reasoning_tokens: i + 1 } };
+        event({ choices: [{ delta: { reasoning_content } }], usage });
+      }
       go = () => {
         for (const content of ["It ", "is 4."]) event({ choices: [{ delta: { content } }] });
         event({ choices: [{ delta: {}, finish_reason: "stop" }] });
@@ -153,69 +156,6 @@ test("what goes wrong is said where it went wrong, and nothing is lost", () => {
     },
   );
 });
-
-test("a key is asked for where one is wanted, and is sent", async () => {
-  const right = "Bearer r1-secret";
-  const server = await scripted((request, body, response) => {
-    if (request.headers.authorization !== right) return json(response, { error: { message: "a valid key is wanted" } }, 401);
-    if (request.url === "/v1/models") return json(response, { data: [{ id: "scripted" }] });
-    if (request.url === "/v1/chat/completions") return says("Welcome.")(response, JSON.parse(body));
-    json(response, {}, 404);
-  });
-  const { page, faults, end } = await visit(browser, server.url);
-  const dialog = page.getByRole("dialog", { name: "This server wants a key" });
-  await dialog.getByLabel("Key", { exact: true }).fill("r1-wrong");
-  await page.keyboard.press("Enter");
-  await dialog.getByRole("alert").waitFor();
-  await dialog.getByLabel("Key", { exact: true }).fill("r1-secret");
-  await page.keyboard.press("Enter");
-  await dialog.waitFor({ state: "detached" });
-  await say(page, "Hello");
-  await page.getByText("Welcome.").waitFor();
-  // In this tab alone, unless it was wished otherwise.
-  expect(await page.evaluate(() => [localStorage.getItem("r1.key"), sessionStorage.getItem("r1.key")])).toEqual([null, "r1-secret"]);
-  expect(faults).toEqual([]);
-  await end();
-  server.stop();
-});
-
-test("traces are there where the server has them", () =>
-  withServer(
-    says("."),
-    async (page) => {
-      await page.getByRole("link", { name: "Traces" }).click();
-      await page.getByText("Use 3, 9, 1 to make 24.").waitFor();
-      await page.getByLabel("Search traces").fill("wait");
-      await page.getByText("No trace has these words.").waitFor();
-      await page.getByLabel("Search traces").fill("");
-      await page.getByText("Use 3, 9, 1 to make 24.").click();
-      await page.getByText("turns back 1").waitFor();
-      expect(await page.locator(".marked mark").allTextContents()).toEqual(["Wait", "27"]);
-      expect(await page.locator(".legend").textContent()).toContain("27 first said after 60 %");
-      expect(await page.locator(".table-of").textContent()).toContain("ids20 values");
-      await page.goBack();
-      await page.getByText("Choose a trace.").waitFor();
-      await page.getByRole("link", { name: "Back to chat" }).click();
-      await page.locator(".empty").waitFor();
-    },
-    {},
-    (request, _, response) => {
-      const head = {
-        id: 7, time: "2026-11-27T20:00:00Z", model: "m", prompt: "Use 3, 9, 1 to make 24.", thought_tokens: 9, answer_tokens: 2, finish: "stop",
-      };
-      if (request.url === "/traces") return json(response, { traces: [head, { id: 6, erased: true }] });
-      if (request.url === "/traces?search=wait") return json(response, { traces: [] });
-      if (request.url === "/traces/7") {
-        const structure = {
-          paragraphs: 1, checks: 0, backtracks: 1, attempts: 0, answer: "27", said: 1, first: { begin: 10, end: 12, share: 0.6 },
-          marks: [{ kind: "backtrack", begin: 0, end: 4, text: "Wait" }],
-        };
-        const messages = [{ role: "user", content: head.prompt }];
-        return json(response, { id: 7, messages, thought: "Wait, 3*9=27", answer: "27", ids: Array(20).fill(1), structure });
-      }
-      json(response, {}, 404);
-    },
-  ));
 
 test("the theme is the system's until it is chosen, and is kept", () =>
   withServer(

@@ -1,5 +1,5 @@
 // What the tests of the page share: a real server, a scripted one, and a browser that notes what it should not see.
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -11,17 +11,19 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from "p
 export const source = fileURLToPath(new URL("../..", import.meta.url));
 const program = process.env.R1_PROGRAM ?? join(source, "build/release/r1");
 
+export const stateFolder = () => mkdtempSync(join(tmpdir(), "r1-page-"));
+const environment = (folder: string) => ({ ...process.env, XDG_STATE_HOME: folder, HOME: folder });
+
 export class Serving {
   private constructor(
     readonly url: string,
     private readonly child: ChildProcess,
-    private readonly folder: string,
+    readonly folder: string, // where it keeps keys, usage and traces
   ) {}
 
-  static start(models: string[], flags: string[] = []): Promise<Serving> {
-    const folder = mkdtempSync(join(tmpdir(), "r1-page-"));
+  static start(models: string[], flags: string[] = [], folder = stateFolder()): Promise<Serving> {
     const child = spawn(program, ["serve", ...models, "--port", "0", "--threads", "1", ...flags], {
-      env: { ...process.env, XDG_STATE_HOME: folder, HOME: folder },
+      env: environment(folder),
       stdio: ["ignore", "ignore", "pipe"],
     });
     return new Promise((resolve, reject) => {
@@ -43,6 +45,15 @@ export class Serving {
     await ended;
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+// Another command of r1, with the same state: what it prints.
+export const r1 = (folder: string, ...args: string[]) =>
+  execFileSync(program, args, { env: environment(folder), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+
+// A picture for who wants to look at it.
+export async function shot(page: Page, name: string): Promise<void> {
+  if (process.env.R1_SHOTS) await page.screenshot({ path: join(process.env.R1_SHOTS, `${name}.png`) });
 }
 
 export type Script = (request: IncomingMessage, body: string, response: ServerResponse) => void;

@@ -9,6 +9,7 @@ export class ApiError extends Error {
     readonly status: number, // 0: no answer came
     message: string,
     readonly retryAfter = 0, // seconds
+    readonly code = "",
   ) {
     super(message);
   }
@@ -18,6 +19,7 @@ export const isApiError = (e: unknown): e is ApiError => e instanceof ApiError;
 
 let key = "";
 export const setKey = (secret: string) => void (key = secret);
+export const hasKey = () => key !== "";
 
 async function call(path: string, init: RequestInit = {}): Promise<Response> {
   const headers: Record<string, string> = key ? { Authorization: `Bearer ${key}` } : {};
@@ -30,18 +32,19 @@ async function call(path: string, init: RequestInit = {}): Promise<Response> {
     throw new ApiError(0, "The server cannot be reached.");
   }
   if (response.ok) return response;
-  throw new ApiError(response.status, await reason(response), Number(response.headers.get("Retry-After")) || 0);
+  const { message, code } = await reason(response);
+  throw new ApiError(response.status, message, Number(response.headers.get("Retry-After")) || 0, code);
 }
 
-async function reason(response: Response): Promise<string> {
+async function reason(response: Response): Promise<{ message: string; code: string }> {
   try {
-    const body = await response.json();
-    const message = typeof body.error === "string" ? body.error : body.error?.message;
-    if (typeof message === "string") return message;
+    const { error } = await response.json();
+    const message = typeof error === "string" ? error : error?.message;
+    if (typeof message === "string") return { message, code: typeof error.code === "string" ? error.code : "" };
   } catch {
     // no JSON: the status says it
   }
-  return `The server answered ${response.status} ${response.statusText}.`;
+  return { message: `The server answered ${response.status} ${response.statusText}.`, code: "" };
 }
 
 export async function models(): Promise<string[]> {
@@ -51,14 +54,20 @@ export async function models(): Promise<string[]> {
 
 export const metrics = async () => (await call("/metrics")).text();
 
-export async function traces(search: string): Promise<TraceHead[]> {
-  const query = search ? `?search=${encodeURIComponent(search)}` : "";
-  return (await (await call(`/traces${query}`)).json()).traces;
+// The newest first; `next` is where older ones begin.
+export async function traces(search: string, before?: number | null): Promise<{ traces: TraceHead[]; next: number | null }> {
+  const query = new URLSearchParams();
+  if (search) query.set("search", search);
+  if (before) query.set("before", String(before));
+  return (await call(`/traces${query.size > 0 ? `?${query}` : ""}`)).json();
 }
 
 export async function trace(id: string): Promise<Trace> {
   return (await call(`/traces/${encodeURIComponent(id)}`)).json();
 }
+
+// Every chunk tells of the tokens so far: one chunk may bring several, or none.
+const usageAllAlong = { include_usage: true, continuous_usage_stats: true };
 
 // The body of a request: the turns up to the user's last, or up to an answer that is to go on.
 export function request(model: string, params: Params, turns: Turn[], seed: number): Record<string, unknown> {
@@ -69,7 +78,7 @@ export function request(model: string, params: Params, turns: Turn[], seed: numb
     if (last.thought) Object.assign(messages.at(-1)!, { reasoning_content: last.thought });
   }
   if (params.system.trim()) messages.unshift({ role: "system", content: params.system });
-  const body: Record<string, unknown> = { model, messages, seed, stream: true, stream_options: { include_usage: true } };
+  const body: Record<string, unknown> = { model, messages, seed, stream: true, stream_options: usageAllAlong };
   for (const name of ["temperature", "top_p", "max_tokens"] as const)
     if (params[name] !== undefined) body[name] = params[name];
   if (params.effort === "off") body.reasoning_effort = "none";
@@ -82,7 +91,8 @@ export interface Delta {
   thought: string;
   answer: string;
   finish?: "stop" | "length";
-  usage?: Usage;
+  usage?: Usage; // so far
+  rate?: number; // tokens per second by the engine's clock, at the end
 }
 
 // What one event of the stream says; throws what it reports as an error.
@@ -105,6 +115,8 @@ export function readChunk(data: string): Delta | undefined {
     const cost = u.cost;
     if (typeof cost === "number") delta.usage.cost = cost;
   }
+  const rate = chunk.timings?.predicted_per_second;
+  if (typeof rate === "number" && rate > 0) delta.rate = rate;
   return delta;
 }
 

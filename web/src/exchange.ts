@@ -101,6 +101,7 @@ function turn(x: unknown, id: string, where: string): Turn {
     thoughtSeconds: maybeNumber(x, "thoughtSeconds", where),
     seconds: maybeNumber(x, "seconds", where),
     firstSeconds: maybeNumber(x, "firstSeconds", where),
+    rate: maybeNumber(x, "rate", where),
     model: maybeText(x, "model", where),
     seed: maybeNumber(x, "seed", where),
     usage: maybeUsage(x, "usage", where),

@@ -1,6 +1,7 @@
 // Numbers as people read them.
 
 export function seconds(s: number): string {
+  if (s > 0 && s < 0.1) return `${s < 0.001 ? (1000 * s).toFixed(1) : Math.round(1000 * s)} ms`;
   if (s < 10) return `${s.toFixed(1)} s`;
   if (s < 60) return `${Math.round(s)} s`;
   const whole = Math.round(s);

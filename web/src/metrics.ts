@@ -21,7 +21,7 @@ export interface EngineView {
   running: number;
   waiting: number;
   kv: number; // share in use, 0 to 1
-  tokensPerSecond: number; // an estimate while answers are under way: their tokens are counted at their ends
+  tokensPerSecond: number;
   stepsPerSecond: number;
   hitShare: number; // of the tokens of prompts, found in the cache since the server began
   generated: number; // tokens since the server began
@@ -36,16 +36,12 @@ export function engineView(now: Reading, before?: Reading): EngineView {
     return was === undefined || seconds <= 0 ? 0 : Math.max(at(name) - was, 0) / seconds;
   };
   const queries = at("vllm:prefix_cache_queries");
-  const running = at("vllm:num_requests_running");
-  const ran = before?.values.get("vllm:num_requests_running") ?? 0;
-  const stepsPerSecond = rate("llamacpp:n_decode_total");
   return {
-    running,
+    running: at("vllm:num_requests_running"),
     waiting: at("vllm:num_requests_waiting"),
     kv: at(share),
-    // A step gives each of those who run a token.
-    tokensPerSecond: running + ran === 0 ? rate("vllm:generation_tokens_total") : (stepsPerSecond * (running + ran)) / 2,
-    stepsPerSecond,
+    tokensPerSecond: rate("vllm:generation_tokens_total"),
+    stepsPerSecond: rate("llamacpp:n_decode_total"),
     hitShare: queries > 0 ? at("vllm:prefix_cache_hits") / queries : 0,
     generated: at("vllm:generation_tokens_total"),
   };

@@ -7,7 +7,7 @@ import { annotate, snippet } from "./trace";
 import { noParams, type Conversation, type Turn } from "./tree";
 
 test("numbers as people read them", () => {
-  expect([0.04, 9.96, 12.4, 61, 3599.7].map(seconds)).toEqual(["0.0 s", "10.0 s", "12 s", "1 min 01 s", "60 min 00 s"]);
+  expect([0.0003, 0.04, 0.1, 9.96, 12.4, 61, 3599.7].map(seconds)).toEqual(["0.3 ms", "40 ms", "0.1 s", "10.0 s", "12 s", "1 min 01 s", "60 min 00 s"]);
   expect([0, 999, 1000, 1234567].map(count)).toEqual(["0", "999", "1\u202f000", "1\u202f234\u202f567"]);
   expect([tokens(1), tokens(2)]).toEqual(["1 token", "2 tokens"]);
   expect([0, 1.5, 0.0123, 0.001234, 0.0000002].map(dollars)).toEqual(["$0", "$1.50", "$0.01", "$0.0012", "$0.00000020"]);
@@ -35,12 +35,8 @@ vllm:prefix_cache_hits 25
 vllm:generation_tokens_total ${generated}
 `;
   const before = parseMetrics(text(2, 100, 1e3), 1000);
-  const view = engineView(parseMetrics(text(4, 150, 1e3), 3000), before);
-  expect(view).toMatchObject({ running: 5, waiting: 4, kv: 0.5, stepsPerSecond: 25, hitShare: 0.25, generated: 1000 });
-  expect(view.tokensPerSecond).toBe(25 * 4); // 3 ran before, 5 run now
-  // Where nobody ran at either moment, what was generated between them is known.
-  const idle = (generated: number, time: number) => parseMetrics(`vllm:generation_tokens_total ${generated}`, time);
-  expect(engineView(idle(300, 2000), idle(100, 1000)).tokensPerSecond).toBe(200);
+  const view = engineView(parseMetrics(text(4, 150, 1300), 3000), before);
+  expect(view).toMatchObject({ running: 5, waiting: 4, kv: 0.5, stepsPerSecond: 25, tokensPerSecond: 150, hitShare: 0.25, generated: 1300 });
   // A model that was put back and loaded again counts from nothing.
   expect(engineView(parseMetrics(text(4, 5, 0), 3000), before).tokensPerSecond).toBe(0);
   expect(engineView(before).tokensPerSecond).toBe(0);
@@ -62,7 +58,7 @@ const turns = [{ role: "user", text: "Hi" }] as Turn[];
 
 test("a request leaves out what the user left open", () => {
   expect(request("m", noParams(), turns, 5)).toEqual({
-    model: "m", messages: [{ role: "user", content: "Hi" }], seed: 5, stream: true, stream_options: { include_usage: true },
+    model: "m", messages: [{ role: "user", content: "Hi" }], seed: 5, stream: true, stream_options: { include_usage: true, continuous_usage_stats: true },
   });
   const all = { temperature: 0, top_p: 1, max_tokens: 9, effort: "low", system: "S" } as const;
   expect(request("m", all, turns, 5)).toMatchObject({
@@ -73,15 +69,18 @@ test("a request leaves out what the user left open", () => {
   expect(request("m", { ...all, effort: "budget", budget: 64 }, turns, 5).thinking_budget).toBe(64);
 });
 
-test("a thought is cut where the server marked it, in order, overlaps left out", () => {
+test("a thought is cut where the server's marks begin and end, wrong ones left out", () => {
   const thought = "3+9=12. Wait, 3*9=27. Wait";
   const marks = [
     { begin: 22, end: 26, kind: "backtrack" }, { begin: 8, end: 12, kind: "backtrack" }, { begin: 10, end: 14, kind: "check" },
-    { begin: 90, end: 95, kind: "check" },
+    { begin: 90, end: 95, kind: "check" }, { begin: 5, end: 5, kind: "check" }, { begin: -1, end: 3, kind: "check" },
   ];
   const cut = annotate(thought, marks);
   expect(cut.map((p) => p.text).join("")).toBe(thought);
-  expect(cut.filter((p) => p.kind)).toEqual([{ text: "Wait", kind: "backtrack" }, { text: "Wait", kind: "backtrack" }]);
+  expect(cut.filter((p) => p.kinds.length > 0)).toEqual([
+    { text: "Wa", kinds: ["backtrack"] }, { text: "it", kinds: ["backtrack", "check"] }, { text: ", ", kinds: ["check"] },
+    { text: "Wait", kinds: ["backtrack"] },
+  ]);
   expect(annotate("", marks)).toEqual([]);
 });
 
@@ -110,6 +109,7 @@ test("a chunk tells of thought, answer, end, usage or failure", () => {
       },
     })?.usage,
   ).toEqual({ prompt: 9, cached: 4, thought: 5, answer: 3 });
+  expect(chunk({ choices: [], timings: { predicted_per_second: 41.5 } })?.rate).toBe(41.5);
   expect(readChunk("[DONE]")).toBeUndefined();
   expect(() => chunk({ error: { message: "no" } })).toThrow("no");
 });

@@ -15,7 +15,8 @@ export const changed = signal(0);
 export const tick = signal(0);
 export const notice = signal("");
 export const said = signal(""); // for screen readers
-export const keyWanted = signal(false);
+export const keyWanted = signal(false); // the dialog that asks for one
+export const locked = signal(""); // why the server lets no one in without another key
 export const view = signal<"chat" | "traces">("chat");
 export const panel = signal<"" | "parameters" | "engine">(recall.panel());
 export const drawer = signal(false); // the list of conversations, on a narrow screen
@@ -72,6 +73,7 @@ export async function connect(): Promise<void> {
     batch(() => {
       models.value = list;
       keyWanted.value = false;
+      locked.value = "";
       notice.value = "";
     });
     const c = conversation.value;
@@ -89,15 +91,17 @@ export async function connect(): Promise<void> {
 export async function useKey(secret: string, stays: boolean): Promise<boolean> {
   api.setKey(secret);
   await connect();
-  if (keyWanted.value) return false;
+  if (locked.value) return false;
   remember("key", secret, stays);
   return true;
 }
 
 function told(e: unknown): string {
   const text = e instanceof Error ? e.message : String(e);
-  if (e instanceof api.ApiError && e.status === 401) keyWanted.value = true;
-  else notice.value = text;
+  if (e instanceof api.ApiError && e.status === 401) {
+    locked.value = e.code === "expired_api_key" ? `${text}.`.replace(/^t/, "T") : "The server does not take this key.";
+    keyWanted.value = true;
+  } else notice.value = text;
   return text;
 }
 
@@ -267,6 +271,7 @@ async function generate(c: Conversation, turn: Turn): Promise<void> {
   turn.usage = { prompt: 0, cached: 0, thought: before.usage?.thought ?? 0, answer: before.usage?.answer ?? 0 };
   delete turn.error;
   delete turn.finish;
+  delete turn.rate;
   bump();
   void save(c);
   said.value = "The model is at work.";
@@ -278,6 +283,7 @@ async function generate(c: Conversation, turn: Turn): Promise<void> {
   }, 200);
   const saver = setInterval(() => void save(c), 3000);
   let thinking = 0; // seconds at which the thought was last heard of
+  let first: { made: number; at: number } | undefined; // tokens of the first piece, and when it came
   try {
     const turns = tree.path(c, continued ? turn.id : turn.parent);
     const body = api.request(turn.model ?? c.model, c.params, turns, turn.seed);
@@ -285,16 +291,16 @@ async function generate(c: Conversation, turn: Turn): Promise<void> {
       if (delta.thought || delta.answer) turn.firstSeconds ??= since();
       if (delta.thought) {
         turn.thought += delta.thought;
-        ++turn.usage.thought;
         thinking = since();
         turn.thoughtSeconds = before.thought + thinking;
       }
-      if (delta.answer) {
-        turn.text += delta.answer;
-        ++turn.usage.answer;
-      }
+      turn.text += delta.answer;
       if (delta.finish) turn.finish = delta.finish;
       if (delta.usage) turn.usage = sum(delta.usage, before.usage);
+      const made = delta.usage ? delta.usage.thought + delta.usage.answer : 0;
+      if (made > 0) first ??= { made, at: since() };
+      if (delta.rate) turn.rate = delta.rate;
+      else if (first && made > first.made && since() > first.at) turn.rate = (made - first.made) / (since() - first.at);
       turn.seconds = before.all + since();
       grow();
     }

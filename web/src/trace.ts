@@ -1,8 +1,7 @@
 // Traces as the server tells them (docs/trace.md), and what is shown of them.
 
 export interface TraceHead {
-  id: number | string;
-  erased?: boolean;
+  id: number;
   time?: string;
   model?: string;
   prompt?: string;
@@ -30,8 +29,10 @@ export interface Structure {
 }
 
 export type Trace = Record<string, unknown> & {
+  erased?: boolean;
   thought?: string;
   answer?: string;
+  tokens?: { thought: number };
   prompt?: string;
   messages?: { role: string; content: string }[];
   structure?: Structure;
@@ -39,20 +40,23 @@ export type Trace = Record<string, unknown> & {
 
 export interface Part {
   text: string;
-  kind?: string;
+  kinds: string[]; // of all marks that lie over it
 }
 
-// A thought cut at its marks; of marks that overlap the first counts.
+// A thought cut where a mark begins or ends.
 export function annotate(thought: string, marks: Mark[]): Part[] {
+  const right = marks.filter((m) => 0 <= m.begin && m.begin < m.end && m.end <= thought.length);
+  const cuts = [...new Set([0, thought.length, ...right.flatMap((m) => [m.begin, m.end])])].sort((a, b) => a - b);
   const parts: Part[] = [];
-  let at = 0;
-  for (const { begin, end, kind } of [...marks].sort((a, b) => a.begin - b.begin)) {
-    if (begin < at || end > thought.length || end <= begin) continue;
-    if (begin > at) parts.push({ text: thought.slice(at, begin) });
-    parts.push({ text: thought.slice(begin, end), kind });
-    at = end;
+  // Marks in order of their beginnings: those that lie over a part are among the last that began.
+  const open: Mark[] = [];
+  const coming = [...right].sort((a, b) => b.begin - a.begin);
+  for (let i = 0; i + 1 < cuts.length; ++i) {
+    const [begin, end] = [cuts[i]!, cuts[i + 1]!];
+    while (coming.at(-1) && coming.at(-1)!.begin <= begin) open.push(coming.pop()!);
+    for (let m = open.length; m-- > 0; ) if (open[m]!.end <= begin) open.splice(m, 1);
+    parts.push({ text: thought.slice(begin, end), kinds: [...new Set(open.map((m) => m.kind))] });
   }
-  if (at < thought.length) parts.push({ text: thought.slice(at) });
   return parts;
 }
 

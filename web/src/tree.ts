@@ -30,6 +30,7 @@ export interface Turn {
   thoughtSeconds?: number;
   seconds?: number; // of the whole answer
   firstSeconds?: number; // until its first piece
+  rate?: number; // tokens per second after the first
   model?: string;
   seed?: number;
   usage?: Usage;

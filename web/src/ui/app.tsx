@@ -19,7 +19,7 @@ export function App() {
   }, []);
   return (
     <>
-      <div class={`app${panel.value ? " with-panel" : ""}`}>
+      <div class={`app${panel.value && view.value === "chat" ? " with-panel" : ""}`}>
         <Sidebar />
         {drawer.value && <div class="shade" onClick={() => (drawer.value = false)} />}
         <main>

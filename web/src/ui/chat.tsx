@@ -1,5 +1,5 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { changed, conversation, models, send, tick } from "../state";
+import { changed, conversation, keyWanted, locked, models, send, tick } from "../state";
 import { path } from "../tree";
 import { Composer } from "./composer";
 import { IconButton } from "./controls";
@@ -74,7 +74,21 @@ const questions = [
 
 function Empty() {
   const model = conversation.value.model;
-  if (models.value.length === 0) return <div class="empty" />;
+  if (models.value.length === 0)
+    return (
+      <div class="empty">
+        {locked.value && (
+          <>
+            <h1>This server wants a key</h1>
+            <p>
+              <button type="button" class="primary" onClick={() => (keyWanted.value = true)}>
+                Enter a key
+              </button>
+            </p>
+          </>
+        )}
+      </div>
+    );
   return (
     <div class="empty">
       <h1>What shall we think about?</h1>

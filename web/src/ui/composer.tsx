@@ -1,6 +1,6 @@
 // Where the user writes.
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { count, dollars } from "../format";
+import { count, dollars, rate } from "../format";
 import { changed, conversation, editing, liveLeaf, models, send, setParams, stop, tick } from "../state";
 import { path } from "../tree";
 import { Select } from "./controls";
@@ -110,9 +110,11 @@ function Total() {
     const its = usage!.cost;
     if (its !== undefined) cost = (cost ?? 0) + its;
   }
+  const now = liveLeaf.value?.rate;
   return (
     <span class="total" title="Generated in this conversation, as shown">
       {count(made)} tokens{cost !== undefined && ` · ${dollars(cost)}`}
+      {now !== undefined && ` · ${rate(now)}/s`}
     </span>
   );
 }

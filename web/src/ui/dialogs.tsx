@@ -1,15 +1,18 @@
 import { useRef, useState } from "preact/hooks";
-import { keysShown, keyWanted, useKey } from "../state";
+import { hasKey } from "../api";
+import { keysShown, keyWanted, locked, useKey } from "../state";
 import { Modal } from "./controls";
 
 export function KeyDialog() {
-  const [wrong, setWrong] = useState(false);
+  const [tried, setTried] = useState(hasKey());
   const field = useRef<HTMLInputElement>(null);
   const stays = useRef<HTMLInputElement>(null);
   const submit = async (e: Event) => {
     e.preventDefault();
-    setWrong(!(await useKey(field.current!.value.trim(), stays.current!.checked)));
+    await useKey(field.current!.value.trim(), stays.current!.checked);
+    setTried(true);
   };
+  const wrong = tried ? locked.value : "";
   return (
     <Modal title="This server wants a key" onClose={() => (keyWanted.value = false)}>
       <form onSubmit={(e) => void submit(e)}>
@@ -22,15 +25,16 @@ export function KeyDialog() {
             id="key"
             ref={field}
             type="password"
+            autofocus
             autocomplete="off"
             spellcheck={false}
             placeholder="r1-…"
-            aria-invalid={wrong}
+            aria-invalid={wrong !== ""}
             aria-describedby={wrong ? "key-wrong" : undefined}
           />
           {wrong && (
             <p class="wrong" id="key-wrong" role="alert">
-              The server does not take this key.
+              {wrong}
             </p>
           )}
         </div>

@@ -1,8 +1,8 @@
 // The traces the server keeps, where it keeps them.
 import { useEffect, useState } from "preact/hooks";
-import { trace, traces } from "../api";
-import { count, moment, share, tokens } from "../format";
-import { drawer } from "../state";
+import { isApiError, trace, traces } from "../api";
+import { count, moment, seconds, share, tokens } from "../format";
+import { drawer, models } from "../state";
 import { annotate, snippet, type Mark, type Structure, type Trace, type TraceHead } from "../trace";
 import { IconButton } from "./controls";
 import { Icon } from "./icons";
@@ -19,8 +19,15 @@ const about = (t: TraceHead) =>
     .filter(Boolean)
     .join(" · ");
 
+const reason = (e: Error) =>
+  !isApiError(e) ? e.message
+  : e.status === 404 ? "This server keeps no traces: it does with --traces."
+  : e.status === 403 ? "This key may not read traces: its scope must have them."
+  : e.message;
+
 export function Traces() {
   const [list, setList] = useState<TraceHead[]>();
+  const [next, setNext] = useState<number | null>(null); // where older ones begin
   const [query, setQuery] = useState("");
   const [problem, setProblem] = useState("");
   const [id, setId] = useState(chosen());
@@ -34,8 +41,8 @@ export function Traces() {
     const timer = setTimeout(
       () =>
         traces(query).then(
-          (t) => current && (setList(t), setProblem("")),
-          (e: Error) => current && setProblem(e.message),
+          (page) => current && (setList(page.traces), setNext(page.next), setProblem("")),
+          (e: Error) => current && setProblem(reason(e)),
         ),
       query ? 150 : 0,
     );
@@ -43,7 +50,12 @@ export function Traces() {
       current = false;
       clearTimeout(timer);
     };
-  }, [query]);
+  }, [query, models.value]); // a key that was given opens them
+  const older = () =>
+    traces(query, next).then(
+      (page) => (setList((all) => [...(all ?? []), ...page.traces]), setNext(page.next)),
+      (e: Error) => setProblem(reason(e)),
+    );
   return (
     <div class={`traces${id ? " one" : ""}`}>
       <header class="bar">
@@ -71,15 +83,20 @@ export function Traces() {
           {list?.map((t) => (
             <li key={t.id} class={String(t.id) === id ? "here" : ""}>
               <a href={`#traces/${t.id}`} aria-current={String(t.id) === id ? "page" : undefined}>
-                <span class="title">{t.erased ? "Erased" : t.prompt || "Tokens without text"}</span>
+                <span class="title">{t.prompt || "Tokens without text"}</span>
                 {t.snippet && (
                   <span class="snippet">{snippet(t.snippet).map((s, i) => (i % 2 ? <mark key={i}>{s}</mark> : s))}</span>
                 )}
-                {!t.erased && <span class="snippet">{about(t)}</span>}
+                <span class="snippet">{about(t)}</span>
               </a>
             </li>
           ))}
         </ul>
+        {next !== null && (
+          <button type="button" class="plain older" onClick={() => void older()}>
+            Older ones
+          </button>
+        )}
       </section>
       <section class="trace" aria-label="One trace">
         {id ? <One key={id} id={id} /> : <p class="none">Choose a trace.</p>}
@@ -92,10 +109,14 @@ function One({ id }: { id: string }) {
   const [t, setT] = useState<Trace>();
   const [problem, setProblem] = useState("");
   useEffect(() => {
-    trace(id).then(setT, (e: Error) => setProblem(e.message));
-  }, [id]);
+    trace(id).then(
+      (t) => (setT(t), setProblem("")),
+      (e: Error) => setProblem(isApiError(e) && e.status === 404 ? "There is no such trace." : reason(e)),
+    );
+  }, [id, models.value]);
   if (problem) return <p class="wrong">{problem}</p>;
   if (!t) return <p class="none">Reading…</p>;
+  if (t.erased) return <p class="none">This trace was erased.</p>;
   const { prompt, messages, thought, answer, structure, ...facts } = t;
   const asked = messages ?? (prompt ? [{ role: "prompt", content: prompt }] : []);
   return (
@@ -109,26 +130,30 @@ function One({ id }: { id: string }) {
           <pre class="prompt">{content}</pre>
         </section>
       ))}
-      {thought && <Thought text={thought} structure={structure} />}
+      {thought && <Thought text={thought} structure={structure} length={t.tokens?.thought} />}
       <h2>Answer</h2>
       {answer ? <Markdown text={answer} /> : <p class="none">None.</p>}
       <h2>Facts</h2>
       <dl class="table-of">
-        {Object.entries(facts).map(([name, value]) => (
-          <div key={name}>
-            <dt>{words(name)}</dt>
-            <dd>{shown(value)}</dd>
-          </div>
-        ))}
+        {Object.entries(facts)
+          .filter(([, value]) => !silent(value))
+          .map(([name, value]) => (
+            <div key={name}>
+              <dt>{words(name)}</dt>
+              <dd>{shown(value, name)}</dd>
+            </div>
+          ))}
       </dl>
     </div>
   );
 }
 
 const kinds = { check: "checks", backtrack: "turns back", attempt: "attempts", first: "the answer, first" } as const;
+const lanes = ["check", "backtrack", "attempt"] as const;
+const lane = 24 / lanes.length; // of the strip's height
 
 // What was thought, with a strip of where it checked, turned back, tried anew, and first said its answer.
-function Thought({ text, structure }: { text: string; structure?: Structure }) {
+function Thought({ text, structure, length }: { text: string; structure?: Structure; length?: number }) {
   const { first, marks = [] } = structure ?? {};
   const all: Mark[] = first ? [...marks, { ...first, kind: "first" }] : marks;
   const counts = structure && { check: structure.checks, backtrack: structure.backtracks, attempt: structure.attempts };
@@ -138,19 +163,36 @@ function Thought({ text, structure }: { text: string; structure?: Structure }) {
       {structure && counts && (
         <>
           <svg class="strip" viewBox="0 0 1000 24" preserveAspectRatio="none" aria-hidden="true">
-            {all.map((m, i) => (
-              <rect key={i} class={m.kind} x={(1000 * m.begin) / text.length} width="3" height="24" />
-            ))}
+            {all.map((m, i) => {
+              const at = lanes.findIndex((kind) => kind === m.kind);
+              const whole = at < 0;
+              return (
+                <rect
+                  key={i}
+                  class={m.kind}
+                  x={(1000 * m.begin) / text.length}
+                  width={Math.max(2, (1000 * (m.end - m.begin)) / text.length)}
+                  y={whole ? 0 : at * lane}
+                  height={whole ? 24 : lane - 1}
+                />
+              );
+            })}
           </svg>
           <p class="legend">
-            {(["check", "backtrack", "attempt"] as const).map((kind) => (
+            <span class="length">
+              {length !== undefined && `${tokens(length)}, `}
+              {count(text.length)} characters, {count(structure.paragraphs)} paragraph{structure.paragraphs === 1 ? "" : "s"}
+            </span>
+            {lanes.map((kind) => (
               <span key={kind} class={kind}>
                 {kinds[kind]} {count(counts[kind])}
               </span>
             ))}
-            {first && (
+            {structure.answer !== null && (
               <span class="first">
-                {structure.answer} first said after {share(first.share)}, {count(structure.said)} × in all
+                {first
+                  ? `the answer ${structure.answer} first said after ${share(first.share)}, ${count(structure.said)} × in all`
+                  : `the answer ${structure.answer} stands nowhere in it`}
               </span>
             )}
           </p>
@@ -158,8 +200,8 @@ function Thought({ text, structure }: { text: string; structure?: Structure }) {
       )}
       <div class="thought marked">
         {annotate(text, all).map((part, i) =>
-          part.kind ? (
-            <mark key={i} class={part.kind} title={kinds[part.kind as keyof typeof kinds]}>
+          part.kinds.length > 0 ? (
+            <mark key={i} class={part.kinds.join(" ")} title={part.kinds.map((k) => kinds[k as keyof typeof kinds]).join(", ")}>
               {part.text}
             </mark>
           ) : (
@@ -172,13 +214,17 @@ function Thought({ text, structure }: { text: string; structure?: Structure }) {
 }
 
 const words = (name: string) => name.replace(/_/g, " ");
+// What says nothing: no user, no limit (-1), no list.
+const silent = (value: unknown) =>
+  value === null || value === undefined || value === "" || value === -1 || value === "-" || (Array.isArray(value) && value.length === 0);
 
 // Values as a line; long lists of token ids by their number.
-function shown(value: unknown): string {
-  if (value === null || value === undefined) return "–";
-  if (Array.isArray(value)) return value.length > 12 ? `${count(value.length)} values` : value.map(shown).join(", ") || "none";
-  if (typeof value !== "object") return String(value);
+function shown(value: unknown, name = ""): string {
+  if (Array.isArray(value)) return value.length > 12 ? `${count(value.length)} values` : value.map((v) => shown(v)).join(", ");
+  if (typeof value !== "object" || value === null)
+    return name === "seconds" ? seconds(Number(value)) : name === "time" ? moment(Date.parse(String(value))) : String(value);
   return Object.entries(value)
-    .map(([name, v]) => `${words(name)} ${shown(v)}`)
+    .filter(([, v]) => !silent(v))
+    .map(([inner, v]) => `${words(inner)} ${shown(v, name)}`)
     .join(" · ");
 }

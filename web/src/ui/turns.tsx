@@ -144,16 +144,14 @@ function Facts({ turn }: { turn: Turn }) {
     if (open) box.current!.scrollIntoView({ block: "nearest" });
   }, [open]);
   const usage = turn.usage;
-  if (!usage) return null;
+  if (!usage || usage.prompt + usage.thought + usage.answer === 0) return null; // it never began
   const made = usage.thought + usage.answer;
-  const spent = (turn.seconds ?? 0) - (turn.firstSeconds ?? 0);
-  const speed = made > 1 && spent > 0.02 ? (made - 1) / spent : 0;
   const cost = usage.cost;
   return (
     <div class="facts" ref={box}>
       <button type="button" aria-expanded={open} title="Figures of this answer" onClick={() => setOpen(!open)}>
         <span>{tokens(made)}</span>
-        {speed > 0 && <span>{rate(speed)}/s</span>}
+        {turn.rate !== undefined && <span>{rate(turn.rate)}/s</span>}
         {cost !== undefined && <span>{dollars(cost)}</span>}
       </button>
       {open && (
