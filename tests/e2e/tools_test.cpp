@@ -287,8 +287,8 @@ TEST_P(ToolTemplates, ACallComesBackInEveryDialectsWords) {
   EXPECT_EQ(prompt(), openai);
 }
 
-INSTANTIATE_TEST_SUITE_P(Real, ToolTemplates, testing::ValuesIn(kKinds), [](const auto& info) {
-  std::string name = info.param.chat_template;
+INSTANTIATE_TEST_SUITE_P(Real, ToolTemplates, testing::ValuesIn(kKinds), [](const auto& test) {
+  std::string name = test.param.chat_template;
   std::erase_if(name, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); });
   return name;
 });
