@@ -29,9 +29,10 @@ inline bool make_tool_model(const std::string& path, const std::string& chat_tem
   const std::string tokenizer_json = read_test_file(packed);
   const int64_t vocab = Tokenizer::from_json(tokenizer_json)->size(), dim = 32, inter = 64;
   write("tokenizer.json", tokenizer_json);
-  write("tokenizer_config.json",
-        Json{{"chat_template", read_test_file(source)}, {"bos_token", bos}, {"eos_token", eos}}
-            .dump());
+  write("tokenizer_config.json", Json{{"chat_template", read_test_file(source)},
+                                      {"bos_token", bos ? Json(bos) : Json()},
+                                      {"eos_token", eos}}
+                                     .dump());
   write("config.json", Json{{"architectures", {"LlamaForCausalLM"}},
                             {"model_type", "llama"},
                             {"hidden_size", dim},
