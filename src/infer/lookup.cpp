@@ -1,6 +1,7 @@
 #include "infer/lookup.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace r1 {
@@ -26,6 +27,13 @@ int grade(int64_t length) {
 
 }  // namespace
 
+TokenHistory::TokenHistory(int64_t tokens)
+    : tokens_(static_cast<size_t>(tokens)),
+      heads_(tokens > 0 ? std::bit_ceil(static_cast<size_t>(tokens)) : 0),
+      links_(static_cast<size_t>(tokens) + 1) {
+  clear();
+}
+
 void TokenHistory::append(std::span<const int32_t> tokens) {
   const int64_t before = size();
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
@@ -41,6 +49,12 @@ void TokenHistory::append(std::span<const int32_t> tokens) {
     const size_t at = hash(&tokens_[static_cast<size_t>(end - 1)]) & (heads_.size() - 1);
     links_[static_cast<size_t>(end)] = std::exchange(heads_[at], static_cast<int32_t>(end));
   }
+}
+
+void TokenHistory::clear() {
+  tokens_.clear();
+  links_.clear();
+  std::ranges::fill(heads_, 0);
 }
 
 TokenHistory::Match TokenHistory::find(std::span<const int32_t> tokens) const {
@@ -89,8 +103,12 @@ void Lookup::end(uint64_t number, std::span<const int32_t> prompt,
   if (shared_ == 0 || tokens.size() <= prompt.size()) return;
   // With the end of the prompt, behind which the first of them stand.
   const auto before = std::min(prompt.size(), static_cast<size_t>(TokenHistory::kShortest));
-  if (recent_.size() > shared_ / 2) older_ = std::exchange(recent_, {});
-  recent_.append(tokens.subspan(prompt.size() - before));
+  const auto said = tokens.subspan(prompt.size() - before);
+  if (recent_.size() + std::ssize(said) >= shared_ / 2) {
+    std::swap(older_, recent_);
+    recent_.clear();
+  }
+  recent_.append(said);
   recent_.append({&kBetween, 1});
 }
 

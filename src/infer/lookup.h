@@ -23,7 +23,11 @@ class TokenHistory {
     int64_t next = 0;    // index of the token that followed
   };
 
+  // Has the memory for so many tokens from the beginning, and keeps it.
+  explicit TokenHistory(int64_t tokens = 0);
+
   void append(std::span<const int32_t> tokens);
+  void clear();
   // The longest match of the end of `tokens`, the latest of those.
   Match find(std::span<const int32_t> tokens) const;
   int64_t size() const { return std::ssize(tokens_); }
@@ -37,9 +41,10 @@ class TokenHistory {
 
 class Lookup final : public Speculator {
  public:
-  // shared: tokens that are kept of what other sequences said, about; 0: every sequence looks into
-  // itself alone.
-  explicit Lookup(int64_t shared = 1 << 19) : shared_(shared) {}
+  // shared: tokens that are kept of what other sequences said; 0: every sequence looks into itself
+  // alone.
+  explicit Lookup(int64_t shared = 1 << 19)
+      : shared_(shared), recent_(shared / 2), older_(shared / 2) {}
 
   void look(Draft& draft) override;
   void forget(uint64_t number) override { own_.erase(number); }
