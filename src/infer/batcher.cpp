@@ -28,6 +28,7 @@ struct Batcher::Sequence {
   Request request;
   std::vector<int32_t> tokens;  // prompt and what was generated
   KvSequence kv;
+  FairShare::Owner* owner = nullptr;
   int64_t cached_tokens = 0;
   std::optional<Clock::time_point> admitted, first_token;
   int64_t drafted = 0, accepted = 0;
@@ -141,7 +142,7 @@ void Batcher::work() {
     step();
     report();
   }
-  while (!running_.empty()) finish(running_.begin()->first, std::nullopt, true);
+  while (!running_.empty()) finish(running_.front()->number, std::nullopt, true);
   while (!waiting_.empty()) finish(waiting_.begin()->first, std::nullopt, true);
 }
 
@@ -154,6 +155,8 @@ bool Batcher::collect() {
       return stop_ || !arrivals_.empty() || !cancelled_.empty() || !waiting_.empty() ||
              !running_.empty();
     });
+    if (waiting_.empty() && running_.empty()) shares_.clear();
+    for (auto& [number, s] : arrivals_) s->owner = &shares_.arrives(s->request.owner);
     waiting_.merge(arrivals_);
     cancelled.swap(cancelled_);
     load_.waiting = std::ssize(waiting_);
@@ -191,25 +194,22 @@ void Batcher::step() {
   } catch (const std::exception& e) {
     const Error failure = error("the step failed: {}", e.what());
     if (rows.empty()) {  // before anything was computed: whoever is here may be the reason
-      for (const auto* sequences : {&running_, &waiting_}) {
-        for (const auto& [number, s] : *sequences) rows.push_back({number, s.get(), 0, {}});
-      }
+      for (const auto& s : running_) rows.push_back({s->number, s.get(), 0, {}});
+      for (const auto& [number, s] : waiting_) rows.push_back({number, s.get(), 0, {}});
     }
     for (const Row& row : rows) finish(row.number, failure, false);
   }
 }
 
-// First come, first served, while there are rows left in the step and pages for the whole prompt,
-// with one to spare for everyone running, who would otherwise be preempted at once. Only those
-// whose prefix is being computed let others pass: a step later they have it for nothing.
+// While there are rows left in the step and pages for the whole prompt, with one to spare for
+// everyone running, who would otherwise be preempted at once.
 void Batcher::admit() {
   int64_t pending = 0;
-  for (const auto& [number, s] : running_) pending += s->pending();
-  for (auto it = waiting_.begin(); it != waiting_.end();) {
-    if (std::ssize(running_) >= options_.max_running || pending >= budget_) return;
-    const auto next = it++;
-    Sequence& s = *next->second;
-    if (!s.request.hidden && awaits_prefix(s)) continue;
+  for (const auto& s : running_) pending += s->pending();
+  while (std::ssize(running_) < options_.max_running && pending < budget_) {
+    const auto chosen = next();
+    if (chosen == waiting_.end()) return;
+    Sequence& s = *chosen->second;
     adopt(s);
     const int64_t spare = std::ssize(running_) * kKvPage;
     if (!cache_.fits(s.kv, s.size(), spare) || !cache_.reserve(s.kv, s.size())) {
@@ -217,18 +217,34 @@ void Batcher::admit() {
       if (s.generated().empty()) s.cached_tokens = 0;
       return;
     }
-    if (!s.admitted) s.admitted = Clock::now();
+    if (!s.admitted) {
+      s.admitted = Clock::now();
+      s.owner->served += s.pending();
+    }
     pending += s.pending();
-    running_.insert(waiting_.extract(next));
+    shares_.leaves(*s.owner);
+    running_.push_back(std::move(chosen->second));
+    waiting_.erase(chosen);
   }
+}
+
+// Of the owner who was served least, the first that came. Only those whose prefix is being computed
+// let others pass: a step later they have it for nothing.
+Batcher::Waiting::iterator Batcher::next() {
+  auto best = waiting_.end();
+  for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {
+    const Sequence& s = *it->second;
+    if (best != waiting_.end() && s.owner->served >= best->second->owner->served) continue;
+    if (s.request.hidden || !awaits_prefix(s)) best = it;
+  }
+  return best;
 }
 
 // Whether a running sequence will compute pages that this one begins with, or all of its prompt.
 bool Batcher::awaits_prefix(const Sequence& s) const {
-  return std::any_of(running_.begin(), running_.end(), [&](const auto& entry) {
-    const Sequence& other = *entry.second;
-    if (other.pending() <= 1) return false;
-    const int64_t shared = shared_tokens(s, other), known = other.kv.length;
+  return std::ranges::any_of(running_, [&](const auto& other) {
+    if (other->pending() <= 1) return false;
+    const int64_t shared = shared_tokens(s, *other), known = other->kv.length;
     return shared / kKvPage > known / kKvPage || (shared == s.size() - 1 && shared > known);
   });
 }
@@ -238,18 +254,18 @@ bool Batcher::awaits_prefix(const Sequence& s) const {
 void Batcher::adopt(Sequence& s) {
   if (s.request.hidden) return;
   int64_t gained = cache_.adopt(s.kv, s.adoptable());
-  for (const auto& [number, other] : running_) {
+  for (const auto& other : running_) {
     if (other.get() != &s && other->kv.length > s.kv.length)
       gained += cache_.adopt_tail(s.kv, other->kv, shared_tokens(s, *other));
   }
   if (s.generated().empty()) s.cached_tokens += gained;
 }
 
-// A page for every running sequence that needs one; if there is none, those who came last wait
-// again. The first one always gets its page: alone it fits, as submit() has checked.
+// A page for every running sequence that needs one; if there is none, the last admitted wait again.
+// The first one always gets its page: alone it fits, as submit() has checked.
 void Batcher::make_room() {
   for (auto it = running_.begin(); it != running_.end();) {
-    if (cache_.reserve(it->second->kv, it->second->size())) {
+    if (cache_.reserve((*it)->kv, (*it)->size())) {
       ++it;
       continue;
     }
@@ -260,12 +276,13 @@ void Batcher::make_room() {
 }
 
 void Batcher::preempt_last() {
-  const auto last = std::prev(running_.end());
-  Sequence& s = *last->second;
+  Sequence& s = *running_.back();
   cache_.release(s.kv, s.tokens);
   if (s.generated().empty()) s.cached_tokens = 0;
   if (speculator_) speculator_->forget(s.number);
-  waiting_.insert(running_.extract(last));
+  shares_.arrives(s.request.owner);
+  waiting_.emplace(s.number, std::move(running_.back()));
+  running_.pop_back();
   ++preemptions_;
 }
 
@@ -273,10 +290,10 @@ void Batcher::preempt_last() {
 std::vector<Draft> Batcher::guess() {
   std::vector<Draft> drafts;
   if (!speculator_) return drafts;
-  for (const auto& [number, s] : running_) {
+  for (const auto& s : running_) {
     if (s->pending() != 1 || s->request.hidden) return {};
     Draft draft;
-    draft.number = number;
+    draft.number = s->number;
     draft.tokens = s->tokens;
     draft.prompt = s->request.prompt;
     draft.sampling = &s->request.sampling;
@@ -286,8 +303,9 @@ std::vector<Draft> Batcher::guess() {
     drafts.push_back(std::move(draft));
   }
   if (!options_.draft_always) planner_.plan(drafts, std::ssize(drafts), budget_);
-  for (Draft& draft : drafts) {
-    KvSequence& kv = running_.at(draft.number)->kv;
+  for (size_t i = 0; i < drafts.size(); ++i) {
+    Draft& draft = drafts[i];
+    KvSequence& kv = running_[i]->kv;
     if (!cache_.reserve(kv, std::ssize(draft.tokens) + draft.most)) draft.most = 0;
     draft.pages = kv.pages;
   }
@@ -303,13 +321,12 @@ std::vector<Draft> Batcher::guess() {
 }
 
 Batch Batcher::assemble(std::vector<Row>& rows, std::vector<Draft> drafts) {
-  const auto decodes = std::count_if(running_.begin(), running_.end(), [](const auto& entry) {
-    return entry.second->pending() == 1;
-  });
+  const auto decodes =
+      std::ranges::count_if(running_, [](const auto& s) { return s->pending() == 1; });
   int64_t left = std::max<int64_t>(budget_ - decodes,
                                    1);  // rows for prefill: at least one, so that it goes on
   Batch batch;
-  for (const auto& [number, s] : running_) {
+  for (const auto& s : running_) {
     if (s->pending() > 1) {  // another sequence may have computed our next pages since
       adopt(*s);
     }
@@ -323,7 +340,7 @@ Batch Batcher::assemble(std::vector<Row>& rows, std::vector<Draft> drafts) {
                            .count = static_cast<int32_t>(count),
                            .position = static_cast<int32_t>(s->kv.length),
                            .pages = s->kv.pages});
-    rows.push_back({number, s.get(), count, {}});
+    rows.push_back({s->number, s.get(), count, {}});
     if (count < s->pending() || s->request.hidden) continue;
     batch.wanted.push_back(first + static_cast<int32_t>(count) - 1);
     if (drafts.empty()) continue;
@@ -462,6 +479,7 @@ void Batcher::follow(const Row& row, int64_t n_rows,
 
 Batcher::Fate Batcher::accept(Sequence& s, const Sampled& token) {
   if (!s.first_token) s.first_token = Clock::now();
+  s.owner->served += FairShare::kGenerated;
   try {
     const Sink::Next next = s.request.sink->take(token);
     R1_CHECK(next.drop >= 0 && next.drop <= std::ssize(s.generated()));
@@ -482,15 +500,17 @@ Batcher::Fate Batcher::accept(Sequence& s, const Sampled& token) {
 }
 
 void Batcher::finish(uint64_t number, std::optional<Error> failure, bool cancelled) {
-  Sequences* home = &running_;
-  auto it = running_.find(number);
-  if (it == running_.end()) {
-    home = &waiting_;
-    it = waiting_.find(number);
-    if (it == waiting_.end()) return;
+  std::unique_ptr<Sequence> s;
+  const auto it = std::ranges::find(running_, number, [](const auto& r) { return r->number; });
+  if (it != running_.end()) {
+    s = std::move(*it);
+    running_.erase(it);
+  } else if (auto node = waiting_.extract(number); !node.empty()) {
+    s = std::move(node.mapped());
+    shares_.leaves(*s->owner);
+  } else {
+    return;
   }
-  const auto s = std::move(it->second);
-  home->erase(it);
   cache_.release(s->kv, s->tokens);
   if (speculator_) speculator_->end(number, s->request.prompt, s->tokens);
   planner_.forget(number);

@@ -11,10 +11,12 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "infer/draft_planner.h"
+#include "infer/fair_share.h"
 #include "infer/kv_cache.h"
 #include "infer/sampling.h"
 #include "infer/speculation.h"
@@ -60,6 +62,7 @@ struct Request {
   SamplingParams sampling;
   int n_top = -1;  // log-probabilities, as sample() takes it
   std::shared_ptr<Sink> sink;
+  std::string owner = {};  // whose it is: of those who wait, the least served is next
   // Sampled::logprob is op log_probability of the model's own logits, bit for bit what a forward
   // that learns says of the token; n_top is -1.
   bool exact_logprob = false;
@@ -102,14 +105,14 @@ class Batcher {
  private:
   struct Sequence;
   struct Row;
-  using Sequences =
-      std::map<uint64_t, std::unique_ptr<Sequence>>;  // by number: the order of arrival
+  using Waiting = std::map<uint64_t, std::unique_ptr<Sequence>>;  // by number: as they came
 
   void work();
   bool collect();  // waits for work and takes over arrivals and cancellations; false: stop
   void step();
   void report();
   void admit();
+  Waiting::iterator next();
   static int64_t shared_tokens(const Sequence& a, const Sequence& b);
   bool awaits_prefix(const Sequence& s) const;
   void adopt(Sequence& s);
@@ -131,7 +134,9 @@ class Batcher {
 
   // The worker's own.
   PageCache cache_;
-  Sequences waiting_, running_;
+  Waiting waiting_;
+  std::vector<std::unique_ptr<Sequence>> running_;  // as they were admitted
+  FairShare shares_;
   std::unique_ptr<Speculator> speculator_;
   DraftPlanner planner_;
   int64_t budget_;  // rows of the next step
@@ -139,7 +144,7 @@ class Batcher {
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
-  Sequences arrivals_;
+  Waiting arrivals_;
   std::set<uint64_t> cancelled_;
   uint64_t next_number_ = 1;
   bool stop_ = false;

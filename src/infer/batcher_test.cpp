@@ -182,7 +182,45 @@ TEST(Batcher, WhoeverAwaitsAPrefixLetsOthersPass) {
   for (const auto& sink : sinks) EXPECT_FALSE(sink->wait().error);
   ASSERT_GE(steps.size(), 3u);
   EXPECT_EQ(steps[1], (std::vector<int32_t>{280, 20}));
-  EXPECT_EQ(steps[2], (std::vector<int32_t>{1, 1, 1, 20}));
+  EXPECT_EQ(steps[2], (std::vector<int32_t>{1, 20, 1, 1}));
+}
+
+// Runs `jobs` one after the other, all submitted before the first of them ends, and tells whose
+// were begun, in order.
+std::string order_of(const std::vector<std::pair<char, Job>>& jobs) {
+  std::promise<void> submitted;
+  Rig rig(256, {.context = 300, .max_running = 1, .step_seconds = 0});
+  rig.model.before_step = [gate = submitted.get_future().share()](const Batch&) { gate.wait(); };
+  std::string order;
+  std::vector<std::shared_ptr<Collector>> sinks;
+  for (const auto& [owner, job] : jobs) {
+    sinks.push_back(std::make_shared<Collector>(job.limit));
+    sinks.back()->on_take = [&order, owner, sink = sinks.back().get()](const Sampled&) {
+      if (sink->ids.empty()) order += owner;
+    };
+    Request one = request(job, sinks.back());
+    one.owner = owner;
+    EXPECT_TRUE(rig.batcher->submit(std::move(one)));
+  }
+  submitted.set_value();
+  for (const auto& sink : sinks) EXPECT_FALSE(sink->wait().error);
+  return order;
+}
+
+TEST(Batcher, WhoFloodsLetsOthersHaveTheirTurn) {
+  std::vector<std::pair<char, Job>> jobs(100, {'f', {.prompt = {1, 2, 3}, .seed = 1, .limit = 2}});
+  jobs.push_back({'s', jobs[0].second});
+  const std::string order = order_of(jobs);
+  EXPECT_LE(order.find('s'), 2u) << "behind what ran already, and one more at most";
+}
+
+TEST(Batcher, OwnersHaveTheirShareInTokens) {
+  std::vector<std::pair<char, Job>> jobs;  // those of b are three times as long
+  for (int32_t i = 0; i < 40; ++i)
+    jobs.push_back({i < 20 ? 'a' : 'b', {.prompt = {i, 1}, .seed = 1, .limit = i < 20 ? 4u : 14u}});
+  const std::string order = order_of(jobs);
+  const std::string first = order.substr(0, 24);
+  EXPECT_NEAR(static_cast<double>(std::ranges::count(first, 'b')), 6, 1) << order;
 }
 
 TEST(Batcher, TakingTokensBackGivesTheTextThatWouldHaveBeen) {

@@ -520,6 +520,7 @@ Result<uint64_t> Engine::Impl::submit(Prompt prompt, const GenerateParams& param
            Generation(tokenizer_or_null(), prompt.thinking ? kOpenThought : "", params,
                       plan.context - n, end_ids, constraint(params.grammar), prompt.may_think),
            std::move(listener), std::move(known), expert_cache),
+       .owner = params.owner,
        .masked = params.grammar != nullptr});
 }
 
@@ -528,11 +529,13 @@ Result<uint64_t> Engine::submit(Prompt prompt, const GenerateParams& params,
   return impl_->submit(std::move(prompt), params, std::move(listener));
 }
 
-Result<uint64_t> Engine::embed(Prompt prompt, std::function<void(Result<Embedding>)> tell) {
+Result<uint64_t> Engine::embed(Prompt prompt, std::string owner,
+                               std::function<void(Result<Embedding>)> tell) {
   R1_TRY(const Pooling pooling, Result<Pooling>(impl_->pooling));
   return impl_->batcher->submit({.prompt = std::move(prompt.ids),
                                  .sampling = {},
                                  .sink = std::make_shared<Embedder>(pooling, std::move(tell)),
+                                 .owner = std::move(owner),
                                  .hidden = true});
 }
 

@@ -55,6 +55,7 @@ struct GenerateParams {
   int top_logprobs = -1;      // -1: no log-probabilities
   bool split_thought = true;  // false: the tags of a thought are text of the answer
   GrammarPtr grammar;         // what the answer keeps to, never the thought; null: nothing
+  std::string owner = {};     // whose it is: owners have their turns (infer/fair_share.h)
 };
 
 enum class FinishReason { kStop, kLength, kContext, kCancelled };
@@ -153,7 +154,8 @@ class Engine {
   Result<uint64_t> submit(Prompt prompt, const GenerateParams& params,
                           std::shared_ptr<Listener> listener);
   // The vector of a text (infer/embedding.h), told from the engine's worker; as submit() otherwise.
-  Result<uint64_t> embed(Prompt prompt, std::function<void(Result<Embedding>)> tell);
+  Result<uint64_t> embed(Prompt prompt, std::string owner,
+                         std::function<void(Result<Embedding>)> tell);
   int64_t embedding_dim() const;
   void cancel(uint64_t number);  // within one step; the listener is told of the end all the same
 

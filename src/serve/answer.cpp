@@ -43,6 +43,7 @@ class Answer final : public std::enable_shared_from_this<Answer> {
     if (const auto problem = admission_.take(static_cast<int>(n), "generations are"))
       return refuse(*reply_, *problem, words_);
     params.sampling = ask_.sampling.over(model_->defaults());
+    params.owner = ask_.key;
     // A random one has 53 bits, so that JavaScript can say it again.
     const uint64_t seed = ask_.sampling.seed.value_or(fresh_number() >> 11);
     const auto asked = app_.traces ? tell_asked() : nullptr;

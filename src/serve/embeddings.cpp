@@ -60,11 +60,12 @@ class Embeddings final : public std::enable_shared_from_this<Embeddings> {
     all_.resize(prompts.size());
     open_ = prompts.size();
     for (size_t i = 0; i < prompts.size(); ++i) {
-      auto number = model_->embed(
-          std::move(prompts[i]), [self = shared_from_this(), i](Result<Embedding> embedding) {
-            auto box = std::make_shared<Result<Embedding>>(std::move(embedding));
-            self->reply_->post([self, i, box] { self->told(i, std::move(*box)); });
-          });
+      auto number =
+          model_->embed(std::move(prompts[i]), ask_.key,
+                        [self = shared_from_this(), i](Result<Embedding> embedding) {
+                          auto box = std::make_shared<Result<Embedding>>(std::move(embedding));
+                          self->reply_->post([self, i, box] { self->told(i, std::move(*box)); });
+                        });
       if (!number) {
         stop();
         return refuse(*reply_, {.message = number.error().message}, words_);

@@ -99,6 +99,19 @@ TEST(Gate, UsageIsWrittenPerKeyAndModel) {
   EXPECT_EQ(ledger.sums(Ledger::By::kModel, "", "")->at(0).name, "fake");
 }
 
+TEST(Gate, ARequestIsItsKeysInTheQueue) {
+  Guarded guarded;
+  const auto owner = [&](const std::string& header) {
+    EXPECT_EQ(guarded.ask("/v1/chat/completions", header).status, 200);
+    return guarded.server->script->params.owner;
+  };
+  EXPECT_EQ(owner(""), "-");
+  const std::string a = guarded.header({.name = "a"}), b = guarded.header({.name = "b"});
+  const auto keys = *KeyFile(guarded.folder.path("keys.json")).read();
+  EXPECT_EQ(owner(a), keys[0].id);
+  EXPECT_EQ(owner(b), keys[1].id);
+}
+
 TEST(Gate, WhoLeavesPaysForWhatWasGenerated) {
   Guarded guarded;
   guarded.server->script->hang = true;

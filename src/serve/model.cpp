@@ -40,8 +40,9 @@ class EngineModel final : public ServedModel {
                           std::shared_ptr<Listener> listener) override {
     return engine_->submit(std::move(prompt), params, std::move(listener));
   }
-  Result<uint64_t> embed(Prompt prompt, std::function<void(Result<Embedding>)> tell) override {
-    return engine_->embed(std::move(prompt), std::move(tell));
+  Result<uint64_t> embed(Prompt prompt, std::string owner,
+                         std::function<void(Result<Embedding>)> tell) override {
+    return engine_->embed(std::move(prompt), std::move(owner), std::move(tell));
   }
   int64_t embedding_dim() const override { return engine_->embedding_dim(); }
   void cancel(uint64_t number) override { engine_->cancel(number); }

@@ -30,7 +30,8 @@ class ServedModel {
   virtual Result<uint64_t> submit(Prompt prompt, const GenerateParams& params,
                                   std::shared_ptr<Listener> listener) = 0;
   // The vector of a text, told from the engine's worker.
-  virtual Result<uint64_t> embed(Prompt prompt, std::function<void(Result<Embedding>)> tell) = 0;
+  virtual Result<uint64_t> embed(Prompt prompt, std::string owner,
+                                 std::function<void(Result<Embedding>)> tell) = 0;
   virtual int64_t embedding_dim() const = 0;
   virtual void cancel(uint64_t number) = 0;
 };

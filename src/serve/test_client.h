@@ -198,7 +198,8 @@ class FakeModel final : public ServedModel {
       listener->end(error("{}", script_->failure));
     return number;
   }
-  Result<uint64_t> embed(Prompt prompt, std::function<void(Result<Embedding>)> tell) override {
+  Result<uint64_t> embed(Prompt prompt, std::string,
+                         std::function<void(Result<Embedding>)> tell) override {
     const auto n = std::ssize(prompt.ids);
     tell(Embedding{.values = {0.6f, 0, 0.8f}, .tokens = n, .seconds = 0.5});
     return 1;
