@@ -162,14 +162,20 @@ Result<void> serve(const ServeOptions& options) {
     return open_served(path, engine);
   };
   ShelfOptions shelf{.keep_seconds = options.keep_minutes * 60, .memory = options.engine.memory};
-  if (shelf.memory == 0 && items.size() > 1) {
+  if (shelf.memory == 0 && (items.size() > 1 || !options.folder.empty())) {
     R1_TRY(shelf.memory, available_memory());
+    shelf.free = [] { return available_memory(); };
   }
   R1_TRY(const Isa isa, chosen_isa());
-  const FitMachine machine{.memory = shelf.memory,
-                           .isa = isa,
-                           .compute = options.engine.compute,
-                           .kv_dtype = options.engine.kv_dtype};
+  FitMachine machine{.memory = shelf.memory,
+                     .isa = isa,
+                     .compute = options.engine.compute,
+                     .kv_dtype = options.engine.kv_dtype,
+                     .mtp = options.engine.speculate == Speculate::kMtp};
+  if (options.engine.speculate == Speculate::kDraft) {
+    R1_TRY(const WeightFile draft, WeightFile::open(options.engine.draft_model));
+    R1_DO(add_draft(draft, machine));
+  }
   shelf.room = [&](const std::string& path) -> Result<ModelRoom> {
     R1_TRY(const WeightFile file, WeightFile::open(path));
     return model_room(file, machine, options.engine.context);

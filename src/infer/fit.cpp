@@ -191,7 +191,8 @@ Result<ModelRoom> model_room(const WeightFile& file, const FitMachine& machine, 
   };
   room.least = room.weights + room_for(kv(1));
   room.most = room.weights + room_for(kv(4));
-  if (row.streamed) room.least = room.most = machine.memory;
+  room.all = row.streamed;
+  if (room.all) room.least = room.most = machine.memory;
   return room;
 }
 

@@ -80,9 +80,9 @@ struct ModelRoom {
   int64_t context = 0;   // tokens: as asked, else what a thought takes, at most the model's own
   uint64_t least = 0;    // bytes: weights, keys and values of that context, activations
   uint64_t most = 0;     // with which it is as good as alone: four such contexts
+  bool all = false;      // all there is: a mixture whose experts do not fit
 };
-// Weights are reckoned, and a few per cent more than they take. A mixture whose experts do not fit
-// wants all of the machine's memory.
+// Weights are reckoned, and a few per cent more than they take.
 Result<ModelRoom> model_room(const WeightFile& file, const FitMachine& machine, int64_t asked);
 
 KvShape kv_shape(const ModelShape& shape, DType dtype);

@@ -173,6 +173,15 @@ TEST(Fit, SpeculationHasItsLayerAndItsDraft) {
   const FitRow drafted = fit_file(shape, *file, machine, 0);
   EXPECT_EQ(drafted.weights, 2 * before.weights);
   EXPECT_EQ(drafted.kv_per_token, 2 * before.kv_per_token);
+  EngineOptions options;
+  options.threads = 1;
+  options.context = 64;
+  options.speculate = Speculate::kDraft;
+  options.draft_model = path;
+  options.memory = model_room(*file, machine, 64)->least;
+  const auto engine = Engine::load(path, options);
+  ASSERT_TRUE(engine) << message(engine);
+  EXPECT_LE((*engine)->memory(), options.memory);
 }
 
 TEST(Fit, TheEngineReadsExpertsThatDoNotFit) {

@@ -277,15 +277,21 @@ Result<uint64_t> Shelf::make_room(std::unique_lock<std::mutex>& lock, const Shel
         oldest = it;
       }
     }
-    const uint64_t left = options_.memory - std::min(options_.memory, used);
-    if (left >= room.least) return items().size() == 1 ? left : std::min(left, room.most);
-    const uint64_t most = options_.memory - std::min(options_.memory, held);
-    if (most < room.least || oldest == state_->places.end()) {
+    uint64_t all = options_.memory;
+    if (options_.free) {
+      R1_TRY(const uint64_t free, options_.free());
+      all = std::min(all, free + used);
+    }
+    const uint64_t least = room.all ? all : room.least;
+    const uint64_t left = all - std::min(all, used);
+    if (left >= least) return items().size() == 1 || room.all ? left : std::min(left, room.most);
+    const uint64_t most = all - std::min(all, held);
+    if (most < least || oldest == state_->places.end()) {
       return error(
           "{} needs {}: {} for its weights and the rest for {} tokens of context; of {} for models "
           "{} are left{}",
-          item.name, format_bytes(room.least), format_bytes(room.weights), room.context,
-          format_bytes(options_.memory), format_bytes(most), who);
+          item.name, format_bytes(least), format_bytes(room.weights), room.context,
+          format_bytes(all), format_bytes(most), who);
     }
     auto model = std::move(oldest->second.model);
     state_->places.erase(oldest);

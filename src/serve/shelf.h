@@ -51,6 +51,8 @@ struct ShelfOptions {
   // is loaded.
   uint64_t memory = 0;
   std::function<Result<ModelRoom>(const std::string& path)> room = {};
+  // What is free now, where `memory` is what was free once: models get no more. {}: not asked.
+  std::function<Result<uint64_t>()> free = {};
   std::function<void(std::string_view)> failed = {};  // hears why a model could not be loaded
 };
 

@@ -23,6 +23,7 @@ class Models {
           grants[path] = granted;
           auto script = std::make_shared<FakeModel::Script>();
           script->memory = size_in(path);
+          scripts_.push_back(script);
           return std::unique_ptr<ServedModel>(std::make_unique<FakeModel>(script));
         },
         ShelfOptions{.memory = memory,
@@ -33,6 +34,7 @@ class Models {
                                         .least = size_in(path),
                                         .most = size_in(path) + 5};
                      },
+                     .free = [this]() -> Result<uint64_t> { return free - used(); },
                      .failed = [this](std::string_view message) { failure = message; }});
   }
   Result<Lease> open(const std::string& name) {
@@ -49,8 +51,17 @@ class Models {
 
   std::map<std::string, uint64_t> grants;
   std::string failure;
+  uint64_t free = 1 << 20;  // were no model loaded
 
  private:
+  uint64_t used() const {
+    uint64_t bytes = 0;
+    for (const auto& script : scripts_)
+      if (const auto alive = script.lock()) bytes += alive->memory;
+    return bytes;
+  }
+
+  std::vector<std::weak_ptr<FakeModel::Script>> scripts_;
   std::unique_ptr<Shelf> shelf_;
 };
 
@@ -93,6 +104,19 @@ TEST(Shelf, WhatNeverFitsIsToldWithTheNumbers) {
   EXPECT_NE(refused.error().message.find("100 B are left"), std::string::npos)
       << refused.error().message;
   EXPECT_EQ(models.loaded(), Names{"a40"}) << "put back for nothing";
+}
+
+TEST(Shelf, WhatOthersTookMeanwhileIsNotThere) {
+  Models models({"a20", "b40", "c60"}, 100);
+  models.free = 55;
+  ASSERT_TRUE(models.open("a20"));
+  ASSERT_TRUE(models.open("b40"));  // 35 are free: a goes
+  EXPECT_EQ(models.loaded(), Names{"b40"});
+  const auto refused = models.open("c60");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("of 55 B for models 55 B are left"), std::string::npos)
+      << refused.error().message;
+  EXPECT_EQ(models.loaded(), Names{"b40"});
 }
 
 TEST(Shelf, AModelAloneMayTakeAll) {
