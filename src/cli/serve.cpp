@@ -106,6 +106,7 @@ Result<Reach> reach_of(const ServeOptions& o, const std::vector<ShelfItem>& item
   for (const std::string& path :
        {o.server.keys, o.server.prices, o.server.tls.cert, o.server.tls.key})
     if (!path.empty()) reach.read.push_back(folder_of(path));
+  if (!o.folder.empty()) reach.write.push_back(o.folder);  // models are made there
   for (const std::string& path : {o.server.usage, o.server.traces}) {
     if (path.empty()) continue;
     reach.write.push_back(folder_of(path));

@@ -23,7 +23,7 @@ constexpr uint64_t kRefer = 1u << 13, kTruncate = 1u << 14, kIoctlDevice = 1u <<
 constexpr uint64_t kRead = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr uint64_t kWrite = kRead | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
                             LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
-                            LANDLOCK_ACCESS_FS_REMOVE_DIR | kTruncate;
+                            LANDLOCK_ACCESS_FS_REMOVE_DIR | kRefer | kTruncate;
 constexpr uint64_t kOfFiles =
     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate;
 
@@ -81,8 +81,8 @@ constexpr const char* kCalls[] = {
     "fstatfs", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64",
     "getcwd", "fcntl", "flock", "fsync", "fdatasync", "ftruncate", "fallocate", "fadvise64",
     "readahead", "chmod", "fchmod", "fchmodat", "fchown", "unlink", "unlinkat", "rename",
-    "renameat", "renameat2", "mkdir", "mkdirat", "rmdir", "utimensat", "dup", "dup2", "dup3",
-    "pipe2",
+    "renameat", "renameat2", "link", "linkat", "mkdir", "mkdirat", "rmdir", "utimensat", "dup",
+    "dup2", "dup3", "pipe2",
     // sockets there are, and waiting for them
     "accept", "accept4", "recvfrom", "recvmsg", "shutdown", "getsockname", "getpeername",
     "getsockopt", "setsockopt", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait",

@@ -12,6 +12,7 @@
 #include <set>
 #include <sstream>
 
+#include "serve/digest.h"
 #include "serve/test_client.h"
 #include "tests/e2e/serving.h"
 
@@ -187,6 +188,44 @@ TEST(Residency, LockedDownItServesAllTheSame) {
     ++threads;
   }
   EXPECT_GE(threads, 4);
+  EXPECT_EQ(serving.stop(SIGTERM), 0);
+}
+
+TEST(Residency, LockedDownItKeepsTracesAndMakesModels) {
+  const TemporaryFolder models;
+  Serving serving({"--lockdown", "--traces", "--models", models / ""});
+  if (serving.said.find("kernel has no") != std::string::npos) GTEST_SKIP() << serving.said;
+  ASSERT_GT(serving.port(), 0) << serving.said;
+  const auto done = [&](const char* path, const Json& body) {
+    const auto r = TestClient(serving.port()).post(path, body);
+    EXPECT_EQ(r.status, 200) << path << r.body;
+  };
+  const std::string bytes = contents(stories()), digest = "sha256:" + sha256(bytes);
+  TestClient sender(serving.port());
+  sender.send(
+      fmt::format("POST /api/blobs/{} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+                  digest, bytes.size()) +
+      bytes);
+  EXPECT_EQ(sender.read_response().status, 201);
+  done("/api/create", {{"model", "sent"}, {"files", {{"m.gguf", digest}}}});
+  done("/api/create", {{"model", "tales"}, {"from", "sent"}, {"system", "Tell."}});
+  done("/api/copy", {{"source", "sent"}, {"destination", "copied"}});
+  Json request = {{"model", "tales"},
+                  {"stream", false},
+                  {"options", {{"num_predict", 4}}},
+                  {"messages", Json::array({{{"role", "user"}, {"content", "Once"}}})}};
+  for (const char* model : {"sent", "tales", "copied", "stories260K.f32"}) {
+    request["model"] = model;
+    done("/api/chat", request);
+  }
+  const Json traces = TestClient(serving.port()).get("/traces").json();
+  ASSERT_EQ(traces["traces"].size(), 4u) << traces;
+  TestClient deleter(serving.port());
+  deleter.send(
+      "DELETE /api/delete HTTP/1.1\r\nHost: localhost\r\nContent-Length: 18\r\n\r\n"
+      R"({"model":"copied"})");
+  EXPECT_EQ(deleter.read_response().status, 200);
+  EXPECT_FALSE(std::filesystem::exists(models / "copied.gguf"));
   EXPECT_EQ(serving.stop(SIGTERM), 0);
 }
 
