@@ -77,15 +77,46 @@ Automaton::State Automaton::next(State state, uint8_t byte) {
   const State known = (*table)[byte];
   if (known != kUnknown) return known;
   Found found;
+  size_t low = 0, high = 255;  // of the bytes beside it that lead to the same
   const std::vector<int32_t>& tops = states_[static_cast<size_t>(state)].tops;
   for (const int32_t top : tops) {
     const auto [at, below] = nodes_[static_cast<size_t>(top)];
     const Grammar::Item item = grammar_->items[static_cast<size_t>(at)];
-    if (item.low <= byte && byte <= item.high) open(at + 1, below, found);
+    if (byte < item.low) {
+      high = std::min<size_t>(high, item.low - 1u);
+    } else if (byte > item.high) {
+      low = std::max<size_t>(low, item.high + 1u);
+    } else {
+      low = std::max<size_t>(low, item.low), high = std::min<size_t>(high, item.high);
+      open(at + 1, below, found);
+    }
   }
   const State to = intern(std::move(found));
-  (*states_[static_cast<size_t>(state)].next)[byte] = to;
+  auto& row = *states_[static_cast<size_t>(state)].next;
+  for (size_t b = low; b <= high; ++b) row[b] = to;
   return to;
+}
+
+const Automaton::Lead& Automaton::lead(State state) {
+  if (const auto& known = states_[static_cast<size_t>(state)].lead) return *known;
+  std::map<State, std::bitset<256>> leads;
+  for (int b = 0; b < 256; ++b)
+    if (const State to = next(state, static_cast<uint8_t>(b)); to != kDead)
+      leads[to].set(static_cast<size_t>(b));
+  auto found = std::make_unique<Lead>();
+  for (const auto& [to, bytes] : leads)
+    if (bytes.count() > found->bytes.count()) *found = {bytes, to};
+  return *(states_[static_cast<size_t>(state)].lead = std::move(found));
+}
+
+bool Automaton::takes_all(State state, const std::bitset<256>& bytes, size_t length) {
+  for (; length > 0; --length) {
+    const Lead& most = lead(state);
+    if ((bytes & ~most.bytes).any()) return false;
+    if (most.to == state) return true;
+    state = most.to;
+  }
+  return true;
 }
 
 Automaton::State Automaton::forget_others(State state) {

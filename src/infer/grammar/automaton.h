@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -23,6 +24,9 @@ class Automaton {
   State begin(Grammar::Entry entry);
   State next(State state, uint8_t byte);  // kDead: the byte is not allowed
   bool accepts(State state) const { return states_[static_cast<size_t>(state)].accepts; }
+  // Whether all texts of up to `length` of these bytes are allowed; false where that is not easily
+  // told.
+  bool takes_all(State state, const std::bitset<256>& bytes, size_t length);
   bool can_go_on(State state) const { return !states_[static_cast<size_t>(state)].tops.empty(); }
   size_t states() const { return states_.size(); }
   // Forgets everything but this one, which gets a new number.
@@ -39,13 +43,19 @@ class Automaton {
     bool accepts = false;
     auto operator<=>(const Found&) const = default;
   };
+  struct Lead {  // of most bytes
+    std::bitset<256> bytes;
+    State to = kDead;
+  };
   struct Known : Found {
     std::unique_ptr<std::array<State, 256>> next;
+    std::unique_ptr<Lead> lead = nullptr;
   };
 
   int32_t node(int32_t item, int32_t below);
   void open(int32_t item, int32_t below, Found& found);
   State intern(Found found);
+  const Lead& lead(State state);
 
   GrammarPtr grammar_;
   std::vector<Node> nodes_;

@@ -6,6 +6,10 @@ namespace r1 {
 namespace {
 
 constexpr size_t kMostStates = 1 << 14, kMostMasks = 256;
+// Below a node: from so many nodes on it is quicker to ask for all of them, unless they are so
+// deep.
+constexpr uint32_t kBush = 8;
+constexpr size_t kTallest = 24;
 
 }  // namespace
 
@@ -34,13 +38,32 @@ TokenTree::TokenTree(int32_t n_ids, const Say& say) : size_(n_ids) {
       nodes_.push_back({.byte = static_cast<uint8_t>(bytes[path.size() - 1]),
                         .depth = static_cast<uint16_t>(path.size()),
                         .end = 0,
-                        .tokens = {n, n}});
+                        .tokens = {n, n},
+                        .below = kBare});
     }
     tokens_.push_back(id);
     nodes_[path.back()].tokens[1] = static_cast<uint32_t>(tokens_.size());
     last = bytes;
   }
   for (const size_t n : path) nodes_[n].end = static_cast<uint32_t>(nodes_.size());
+  find_bushes();
+}
+
+void TokenTree::find_bushes() {
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    Node& node = nodes_[i];
+    if (node.end - i - 1 < kBush) continue;
+    Bush bush;
+    for (size_t below = i + 1; below < node.end; ++below) {
+      bush.bytes.set(nodes_[below].byte);
+      bush.height = std::max<size_t>(bush.height, nodes_[below].depth - size_t{node.depth});
+    }
+    if (bush.height > kTallest) continue;
+    bush.tokens_end = static_cast<uint32_t>(tokens_.size());
+    if (node.end < nodes_.size()) bush.tokens_end = nodes_[node.end].tokens[0];
+    node.below = static_cast<uint32_t>(bushes_.size());
+    bushes_.push_back(bush);
+  }
 }
 
 Constraint::Constraint(GrammarPtr grammar, std::shared_ptr<const TokenTree> tree,
@@ -87,8 +110,13 @@ std::shared_ptr<const TokenMask> Constraint::mask() {
       continue;
     }
     path[node.depth] = to;
-    for (uint32_t t = node.tokens[0]; t < node.tokens[1]; ++t) allow(tokens[t]);
-    ++i;
+    uint32_t end = node.tokens[1];
+    i += 1;
+    if (node.below != TokenTree::kBare) {
+      const TokenTree::Bush& bush = tree_->bushes()[node.below];
+      if (automaton.takes_all(to, bush.bytes, bush.height)) end = bush.tokens_end, i = node.end;
+    }
+    for (uint32_t t = node.tokens[0]; t < end; ++t) allow(tokens[t]);
   }
   if (automaton.accepts(state_))
     for (const int32_t id : end_ids_) allow(id);

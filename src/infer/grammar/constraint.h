@@ -1,8 +1,10 @@
 // Which tokens may come next where an answer keeps to a grammar: the vocabulary as a tree of bytes,
-// walked beside the grammar's automaton, so that tokens that begin alike are tried together; what a
-// state allows is remembered. A function of the answer's text alone (law 1).
+// walked beside the grammar's automaton, so that tokens that begin alike are tried together, or at
+// once where every text of their bytes is allowed; what a state allows is remembered. A function of
+// the answer's text alone (law 1).
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -27,15 +29,26 @@ class TokenTree {
     uint16_t depth;      // 1: the first byte
     uint32_t end;        // the node after all below this one
     uint32_t tokens[2];  // in tokens(), those that end here: from, to
+    uint32_t below;      // in bushes(), what stands below; kBare: little
+  };
+  static constexpr uint32_t kBare = UINT32_MAX;
+  struct Bush {
+    std::bitset<256> bytes;  // all that occur in it
+    size_t height = 0;
+    uint32_t tokens_end = 0;  // its tokens follow those of the node
   };
   std::span<const Node> nodes() const { return nodes_; }  // each before those below it
   std::span<const int32_t> tokens() const { return tokens_; }
+  std::span<const Bush> bushes() const { return bushes_; }
   int32_t size() const { return size_; }  // ids
   size_t longest() const { return longest_; }
 
  private:
+  void find_bushes();
+
   std::vector<Node> nodes_;
   std::vector<int32_t> tokens_;
+  std::vector<Bush> bushes_;
   int32_t size_;
   size_t longest_ = 0;
 };
