@@ -48,7 +48,9 @@ Said collect(const std::function<Result<Completion>(const Engine::OnPiece&)>& ge
     thought += piece.thought;
     answer += piece.answer;
     for (const auto& token : piece.tokens) said.ids.push_back(token.id);
-    if (!piece.tokens.empty()) EXPECT_EQ(piece.generated_tokens, std::ssize(said.ids));
+    if (!piece.tokens.empty()) {
+      EXPECT_EQ(piece.generated_tokens, std::ssize(said.ids));
+    }
     return true;
   });
   if (!completion) throw std::runtime_error(completion.error().message);
