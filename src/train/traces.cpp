@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/rng.h"
 #include "grade/countdown_problems.h"
 
@@ -50,6 +51,9 @@ struct Line {
   std::string steps;
   std::vector<Attempt> attempts;
 };
+
+// Hears one line after another; false: enough. A text uses few of the lines there are.
+using Tell = FunctionRef<bool(const Line&)>;
 
 // The order in which someone goes through what there is to try: the same all through a text, so
 // that what was tried last tells what comes next.
@@ -102,18 +106,17 @@ std::vector<std::pair<Step, Made>> combinations(const Made& a, const Made& b, co
   return all;
 }
 
-// All that `left` make: each first step, then the rest in the same way. `steps` stands before.
-void extend(const std::vector<Made>& left, const std::string& steps, const Habit& habit,
-            std::vector<Line>& lines) {
+// Tells all that `left` make: each first step, then the rest in the same way. `steps` stands
+// before; `told`: of the lines so far. False once it was enough.
+bool extend(const std::vector<Made>& left, const std::string& steps, const Habit& habit,
+            std::vector<std::string>& told, Tell tell) {
   if (left.size() == 2) {
-    const bool again =  // of equal numbers
-        std::ranges::any_of(lines, [&](const Line& l) { return l.steps == steps; });
-    if (again) return;
+    if (std::ranges::find(told, steps) != told.end()) return true;  // of equal numbers
+    told.push_back(steps);
     Line line{steps, {}};
     for (auto& [step, made] : combinations(left[0], left[1], habit))
       line.attempts.push_back({step.text, step.value, made.how});
-    lines.push_back(std::move(line));
-    return;
+    return tell(line);
   }
   std::vector<std::pair<size_t, size_t>> pairs;
   if (left.size() == 3) {
@@ -130,17 +133,18 @@ void extend(const std::vector<Made>& left, const std::string& steps, const Habit
       for (size_t k = 0; k < left.size(); ++k) {
         if (k != i && k != j) rest.push_back(left[k]);
       }
-      extend(rest, fmt::format("{}{}={}: ", steps, step.text, step.value), habit, lines);
+      if (!extend(rest, fmt::format("{}{}={}: ", steps, step.text, step.value), habit, told, tell))
+        return false;
     }
   }
+  return true;
 }
 
-std::vector<Line> countdown_lines(const Problem& problem, const Habit& habit) {
+void countdown_lines(const Problem& problem, const Habit& habit, Tell tell) {
   std::vector<Made> numbers;
   for (const int64_t n : problem.numbers) numbers.push_back({n, std::to_string(n)});
-  std::vector<Line> lines;
-  extend(numbers, "", habit, lines);
-  return lines;
+  std::vector<std::string> told;
+  extend(numbers, "", habit, told, tell);
 }
 
 // a*x+b=c: numbers a, b, c; the sign is what makes it true.
@@ -149,21 +153,20 @@ int64_t signed_term(const Problem& p) {
 }
 
 // One root after another, from some root on.
-std::vector<Line> linear_lines(const Problem& problem, const Habit& habit) {
+void linear_lines(const Problem& problem, const Habit& habit, Tell tell) {
   const int64_t a = problem.numbers[0], b = signed_term(problem);
-  std::vector<Line> lines;
   for (int64_t k = 0; k <= kLargestRoot; ++k) {
     const int64_t x = (habit.root + k) % (kLargestRoot + 1), product = a * x;
     if (product > kLargest || product + b < 0 || product + b > kLargest) continue;
-    lines.push_back({fmt::format("{}*{}={}: ", a, x, product),
-                     {{fmt::format("{}{:+}", product, b), product + b, std::to_string(x)}}});
+    const Line line{fmt::format("{}*{}={}: ", a, x, product),
+                    {{fmt::format("{}{:+}", product, b), product + b, std::to_string(x)}}};
+    if (!tell(line)) return;
   }
-  return lines;
 }
 
 // A kind of puzzle: all there is to try, the value that is right, and the same puzzle for another.
 struct Family {
-  std::vector<Line> (*lines)(const Problem&, const Habit&);
+  void (*lines)(const Problem&, const Habit&, Tell);
   int64_t (*wanted)(const Problem&);
   Problem (*with)(const Problem&, int64_t wanted);
   int64_t smallest;  // that may be wanted
@@ -192,26 +195,28 @@ std::string search(const Family& family, const Problem& problem, double give_up,
   std::string thought, answer;
   const int64_t wanted = family.wanted(problem);
   size_t n_attempts = 0;
-  bool done = false;
-  for (const Line& line : family.lines(problem, Habit(draws))) {
-    if (line.attempts.empty()) continue;
+  family.lines(problem, Habit(draws), [&](const Line& line) {
+    if (line.attempts.empty()) return true;
     if (!thought.empty()) thought += '\n';
     thought += line.steps;
     for (const Attempt& attempt : line.attempts) {
       if (&attempt != &line.attempts.front()) thought += ", ";
       thought += text_of(attempt, wanted);
       answer = attempt.answer;
-      done = attempt.value == wanted || draws.chance(give_up) || ++n_attempts == kMostAttempts;
-      if (done) break;
+      if (attempt.value == wanted || draws.chance(give_up) || ++n_attempts == kMostAttempts)
+        return false;
     }
-    if (done) break;
-  }
+    return true;
+  });
   return fmt::format("{}</think><answer>{}</answer>", thought, answer);
 }
 
 std::string guess(const Family& family, const Problem& problem, Draws& draws) {
-  std::vector<Line> all = family.lines(problem, Habit(draws));
-  std::erase_if(all, [](const Line& line) { return line.attempts.empty(); });
+  std::vector<Line> all;
+  family.lines(problem, Habit(draws), [&](const Line& line) {
+    if (!line.attempts.empty()) all.push_back(line);
+    return true;
+  });
   const Line& line = all[draws.below(all.size())];
   return fmt::format("</think><answer>{}</answer>",
                      line.attempts[draws.below(line.attempts.size())].answer);
@@ -223,31 +228,31 @@ GeneratedText drill(const Family& family, const Problem& problem, bool long_one,
   size_t n_attempts = 1;
   while (!long_one && n_attempts < kShortDrill && draws.chance(0.5)) ++n_attempts;
   if (long_one) n_attempts += draws.below(kLongDrill);
-  const std::vector<Line> order = family.lines(problem, Habit(draws));
   struct Tried {
     std::string before;  // what stands between it and the attempt before
-    const Attempt* attempt;
+    Attempt attempt;
   };
   std::vector<Tried> tried;
-  for (const Line& line : order) {
+  family.lines(problem, Habit(draws), [&](const Line& line) {
     const size_t all = line.attempts.size();
-    if (all == 0 || tried.size() == n_attempts) continue;
+    if (all == 0) return true;
     const size_t most = long_one ? all : 1 + draws.below(all);
     std::string before = (tried.empty() ? "" : "\n") + line.steps;
     for (size_t a = 0; a < most && tried.size() < n_attempts; ++a) {
-      tried.push_back({before, &line.attempts[a]});
+      tried.push_back({before, line.attempts[a]});
       before = ", ";
     }
-  }
+    return tried.size() < n_attempts;
+  });
   // The last that may be wanted; without one nothing is right.
   const auto may_be = [&](const Tried& t) {
-    if (t.attempt->value < family.smallest) return false;
-    return !held_out(family.with(problem, t.attempt->value).numbers);
+    if (t.attempt.value < family.smallest) return false;
+    return !held_out(family.with(problem, t.attempt.value).numbers);
   };
   const auto last = std::find_if(tried.rbegin(), tried.rend(), may_be);
-  int64_t wanted = last == tried.rend() ? family.wanted(problem) : last->attempt->value;
+  int64_t wanted = last == tried.rend() ? family.wanted(problem) : last->attempt.value;
   if (long_one && draws.chance(kNothingRight)) {
-    const auto makes = [&](const Tried& t) { return t.attempt->value == wanted; };
+    const auto makes = [&](const Tried& t) { return t.attempt.value == wanted; };
     do {
       wanted =
           family.smallest +
@@ -256,8 +261,8 @@ GeneratedText drill(const Family& family, const Problem& problem, bool long_one,
   }
   std::string text;
   for (const Tried& t : tried) {
-    text += t.before + text_of(*t.attempt, wanted);
-    if (t.attempt->value == wanted) break;
+    text += t.before + text_of(t.attempt, wanted);
+    if (t.attempt.value == wanted) break;
   }
   return {family.with(problem, wanted).prompt + "\nCheck ", text};
 }
@@ -283,10 +288,11 @@ Problem wide_problem(Draws& draws) {
     for (int64_t& n : numbers) n = static_cast<int64_t>(1 + draws.below(kWideNumber));
     if (held_out(numbers)) continue;
     std::vector<int64_t> targets;
-    for (const Line& line : countdown_lines(countdown_problem(numbers, kLargest), {})) {
+    countdown_lines(countdown_problem(numbers, kLargest), {}, [&](const Line& line) {
       for (const Attempt& attempt : line.attempts)
         if (attempt.value >= kSmallestTarget) targets.push_back(attempt.value);
-    }
+      return true;
+    });
     if (!targets.empty()) return countdown_problem(numbers, targets[draws.below(targets.size())]);
   }
 }
