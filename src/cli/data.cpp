@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "base/file.h"
+#include "base/fnv.h"
 #include "base/units.h"
 #include "cli/chat_options.h"
 #include "cli/commands.h"

@@ -8,6 +8,8 @@
 #include <set>
 #include <string>
 
+#include "base/fnv.h"
+
 namespace r1 {
 namespace {
 
@@ -87,12 +89,6 @@ bool held_out(std::span<const int64_t> numbers) {
   std::vector<int64_t> sorted(numbers.begin(), numbers.end());
   std::sort(sorted.begin(), sorted.end());
   return fnv1a64(fmt::format("{}", fmt::join(sorted, ","))) % 5 == 0;
-}
-
-uint64_t fnv1a64(std::string_view bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return hash;
 }
 
 }  // namespace r1

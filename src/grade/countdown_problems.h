@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "grade/countdown.h"
@@ -30,6 +29,5 @@ std::vector<std::string> countdown_solutions(const CountdownProblem& problem,
 // FNV-1a-64 of the numbers in ascending order joined by commas ("1,5,8") is divisible by 5: never
 // trained on, in pre-training and RL alike.
 bool held_out(std::span<const int64_t> numbers);
-uint64_t fnv1a64(std::string_view bytes);
 
 }  // namespace r1

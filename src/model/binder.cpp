@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/fnv.h"
 #include "base/pattern.h"
 #include "base/rng.h"
 
@@ -45,13 +46,6 @@ Tensor decode_vector(const TensorInfo& t) {
   return v;
 }
 
-// The weights' number among those that are drawn: FNV-1a-64 of the name.
-uint64_t stream_of(std::string_view name) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return hash;
-}
-
 void draw_values(Context& ctx, const DrawnWeights& draw, std::string_view name, bool matrix,
                  const Tensor& values) {
   if (!matrix) {
@@ -60,10 +54,11 @@ void draw_values(Context& ctx, const DrawnWeights& draw, std::string_view name, 
     return;
   }
   const double std = draw.std > 0 ? draw.std : 1 / std::sqrt(static_cast<double>(values.cols()));
+  const uint64_t stream = fnv1a64(name);
   ctx.parallel(values.size(), 1 << 12, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       values.data()[i] =
-          static_cast<float>(std * normal(draw.seed, stream_of(name), static_cast<uint64_t>(i)));
+          static_cast<float>(std * normal(draw.seed, stream, static_cast<uint64_t>(i)));
     }
   });
 }
@@ -260,8 +255,9 @@ void Binder::draw_update(Linear& l) {
     std::ranges::copy(given->second.b, l.b.data());
   } else {
     const double bound = 1 / std::sqrt(static_cast<double>(l.cols()));
+    const uint64_t stream = fnv1a64(l.name);
     for (int64_t i = 0; i < l.a.size(); ++i) {
-      const double u = uniform(lora.seed, stream_of(l.name), static_cast<uint64_t>(i));
+      const double u = uniform(lora.seed, stream, static_cast<uint64_t>(i));
       l.a.data()[i] = static_cast<float>(bound * (2 * u - 1));
     }
     std::fill_n(l.b.data(), l.b.size(), 0.0f);

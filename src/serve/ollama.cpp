@@ -1,6 +1,7 @@
 // Ollama's native API (port 11434): JSON lines, durations in nanoseconds.
 #include <chrono>
 
+#include "base/fnv.h"
 #include "format/summary.h"
 #include "format/weight_file.h"
 #include "serve/dialects.h"
@@ -204,9 +205,7 @@ Details details(const ShelfItem& item) {
 // Ollama's digest is the hash of a manifest; ours stands for name, size and time of the file.
 std::string digest(const ShelfItem& item) {
   std::string text;
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : fmt::format("{}:{}:{}", item.name, item.bytes, item.modified))
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  uint64_t hash = fnv1a64(fmt::format("{}:{}:{}", item.name, item.bytes, item.modified));
   for (int i = 0; i < 4; ++i) {
     text += fmt::format("{:016x}", hash);
     hash = (hash ^ (hash >> 31)) * 0x9E3779B97F4A7C15;
