@@ -178,7 +178,7 @@ Result<void> WeightFile::Impl::open_path() {
     folder = path;
     return open_folder(true);
   }
-  if (fs::path(path).filename() == "config.json") {
+  if (fs::path(path).filename() == "config.json" && file_exists(path)) {
     folder = fs::path(path).parent_path().string();
     if (folder.empty()) folder = ".";
     return open_folder(false);

@@ -113,6 +113,8 @@ TEST(WeightFile, TakesShardNamesFromTheIndex) {
 }
 
 TEST(WeightFile, NamesTheFileItCannotLoad) {
+  EXPECT_SAYS(message(WeightFile::open("/nowhere/config.json")),
+              "cannot open /nowhere/config.json: No such file");
   EXPECT_EQ(message(WeightFile::open("/nowhere/x.gguf")),
             "cannot load /nowhere/x.gguf: cannot open /nowhere/x.gguf: No such file or directory");
   const TemporaryFolder folder;
