@@ -1,4 +1,6 @@
-// What tells two models apart, wherever their files lie: XXH3-128 of the tensors.
+// What tells two sets of weights apart, wherever and in whatever files they lie: XXH3-128 of the
+// tensors, at the speed of reading, for the notes of a run. It is no proof against forgery: a trace
+// keeps the files' own SHA-256 (serve/weight_hash.h).
 #pragma once
 
 #include <string>

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/state_path.h"
 #include "serve/digest.h"
+#include "serve/file_stamp.h"
 
 namespace r1 {
 namespace {
@@ -18,14 +19,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kLargestFile = 16 << 20;
-
-// Changes whenever the file is replaced; -1 where there is none.
-int64_t stamp_of(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return -1;
-  return static_cast<int64_t>(status.st_ino) * 1'000'003 ^
-         (int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec);
-}
 
 constexpr std::string_view kPeriods[] = {"", "day", "month"};
 
@@ -121,7 +114,7 @@ Result<Key> KeyFile::revoke(std::string_view which) const {
 }
 
 Result<void> Keyring::refresh() {
-  const int64_t stamp = stamp_of(file_.path());
+  const std::string stamp = file_stamp(file_.path());
   if (stamp == stamp_) return {};
   R1_TRY(keys_, file_.read());
   stamp_ = stamp;

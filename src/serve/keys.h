@@ -63,7 +63,7 @@ class Keyring {
   KeyFile file_;
   std::mutex mutex_;
   std::vector<Key> keys_;
-  int64_t stamp_ = -2;  // of the file, when it was read
+  std::optional<std::string> stamp_;  // of the file, when it was read
 };
 
 }  // namespace r1

@@ -1,7 +1,5 @@
 #include "serve/weight_hash.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <set>
@@ -9,6 +7,7 @@
 
 #include "base/file.h"
 #include "serve/digest.h"
+#include "serve/file_stamp.h"
 #include "serve/trace_log.h"
 
 namespace r1 {
@@ -60,10 +59,9 @@ Result<std::string> weight_hash(const std::string& path, TraceLog& known) {
   const std::vector<fs::path> files = parts(whole);
   std::string stamp;
   for (const fs::path& file : files) {
-    struct stat status {};
-    if (::stat(file.c_str(), &status) != 0) return error("{}: cannot be read", file.string());
-    stamp += fmt::format("{} {} {} {}\n", file.filename().string(), status.st_size, status.st_ino,
-                         int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec);
+    const std::string own = file_stamp(file.string());
+    if (own.empty()) return error("{}: cannot be read", file.string());
+    stamp += fmt::format("{} {}\n", file.filename().string(), own);
   }
   R1_TRY(std::string hash, known.known_hash(whole.string(), stamp));
   if (!hash.empty()) return hash;

@@ -1,4 +1,6 @@
-// Which weights a model is: SHA-256 of its file, or of the list of its files.
+// Which weights a model is, for those who read a trace: SHA-256 of its file, or of the list of its
+// files, which nobody can forge and any tool can check. What a run of training or evaluation notes
+// is format/weights_hash.h.
 #pragma once
 
 #include <string>
