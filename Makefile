@@ -1,7 +1,7 @@
 # make run              build r1 and talk to the small model in models/
 # make run MODEL=FILE   talk to another: a .gguf file or a Hugging Face folder
 # make test             build everything and pass the tests
-# make emulated         pass the kernel tests of instruction sets this machine lacks
+# make emulated         pass the tests of kernels and law 1 on instruction sets this machine lacks
 # make clients          after make test: the clients of PyPI and npm, and the page in a browser, where they can be had
 # make check            format, rooms, sizes, unit tests
 # make page             build the web page anew (needs node and npm) and test it

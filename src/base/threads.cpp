@@ -23,6 +23,8 @@ constexpr uint64_t pack(uint64_t loop, uint64_t begin, uint64_t end) {
 void relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
 #endif
 }
 

@@ -11,17 +11,14 @@
 #include <vector>
 
 #include "model/model.h"
+#include "tests/support/must.h"
 #include "tests/support/test_data.h"
 
 namespace r1 {
 
 inline std::unique_ptr<Model> load_model(const std::string& path, const LoadOptions& options,
                                          Context& ctx) {
-  const auto file = WeightFile::open(path);
-  if (!file) throw std::runtime_error(file.error().message);
-  auto model = Model::load(*file, options, ctx);
-  if (!model) throw std::runtime_error(model.error().message);
-  return *std::move(model);
+  return must(Model::load(must(WeightFile::open(path)), options, ctx));
 }
 
 inline std::unique_ptr<Model> load_model(const std::string& path, Compute compute, Context& ctx) {

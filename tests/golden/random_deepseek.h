@@ -28,12 +28,9 @@ class RandomDeepSeekFile {
     for (int i = 0; i <= kLayers; ++i) add_layer(i);
     std::vector<GgufTensor> infos;
     for (const auto& t : tensors_) infos.push_back(t.info);
-    auto writer = GgufWriter::create(path, metadata(), infos);
-    if (!writer) throw std::runtime_error(writer.error().message);
-    for (const auto& t : tensors_) {
-      if (!writer->write(t.bytes)) throw std::runtime_error("write");
-    }
-    if (!writer->finish()) throw std::runtime_error("finish");
+    GgufWriter writer = must(GgufWriter::create(path, metadata(), infos));
+    for (const auto& t : tensors_) must(writer.write(t.bytes));
+    must(writer.finish());
     return path;
   }
 

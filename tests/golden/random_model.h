@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "format/gguf_writer.h"
 #include "format/safetensors_writer.h"
+#include "tests/support/must.h"
 
 namespace r1 {
 
@@ -74,9 +75,6 @@ inline std::vector<std::byte> random_blocks(DType type, uint64_t stream, size_t 
 
 // Writes the model under `folder` and returns what to open: a GGUF file, or a folder for F8E4M3.
 inline std::string write_random_llama(const std::string& folder, DType type, int n_layers) {
-  const auto must = [](auto&& result) {
-    if (!result) throw std::runtime_error(result.error().message);
-  };
   const bool gguf = info(type).gguf_id >= 0;
   const auto tensors = random_llama_tensors(n_layers);
   std::vector<std::vector<std::byte>> data;
@@ -107,19 +105,19 @@ inline std::string write_random_llama(const std::string& folder, DType type, int
   const std::string path = fmt::format("{}/{}.gguf", folder, info(type).name);
   std::vector<GgufTensor> infos;
   for (const TensorInfo& t : stored) infos.push_back({t.name, t.dtype, t.shape});
-  auto writer = GgufWriter::create(path,
-                                   {{"general.architecture", std::string("llama")},
-                                    {"llama.embedding_length", uint32_t{256}},
-                                    {"llama.feed_forward_length", uint32_t{256}},
-                                    {"llama.block_count", static_cast<uint32_t>(n_layers)},
-                                    {"llama.attention.head_count", uint32_t{8}},
-                                    {"llama.attention.head_count_kv", uint32_t{2}},
-                                    {"llama.context_length", uint32_t{512}},
-                                    {"llama.attention.layer_norm_rms_epsilon", 1e-5f}},
-                                   infos);
-  must(writer);
-  for (const auto& bytes : data) must(writer->write(bytes));
-  must(writer->finish());
+  GgufWriter writer =
+      must(GgufWriter::create(path,
+                              {{"general.architecture", std::string("llama")},
+                               {"llama.embedding_length", uint32_t{256}},
+                               {"llama.feed_forward_length", uint32_t{256}},
+                               {"llama.block_count", static_cast<uint32_t>(n_layers)},
+                               {"llama.attention.head_count", uint32_t{8}},
+                               {"llama.attention.head_count_kv", uint32_t{2}},
+                               {"llama.context_length", uint32_t{512}},
+                               {"llama.attention.layer_norm_rms_epsilon", 1e-5f}},
+                              infos));
+  for (const auto& bytes : data) must(writer.write(bytes));
+  must(writer.finish());
   return path;
 }
 
