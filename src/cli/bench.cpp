@@ -7,12 +7,17 @@
 #include <nlohmann/json.hpp>
 
 #include "base/units.h"
+#include "cli/chat_options.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
+#include "infer/draft_head.h"
+#include "infer/draft_model.h"
+#include "infer/lookup.h"
 #include "infer/serving_speed.h"
 #include "infer/speculation_speed.h"
 #include "infer/speed.h"
+#include "infer/vocab_spec.h"
 #include "kernels/peak.h"
 #include "train/training_speed.h"
 
@@ -38,7 +43,10 @@ struct Options {
   std::vector<int64_t> depths = {0, 4096}, batches = {1, 8, 32};
   int64_t serve = 0, group = 16, train = 0;
   int threads = 0, repeats = 5;
-  bool json = false, machine = false, speculate = false;
+  Speculate speculate = Speculate::kOff;
+  std::string draft_model;
+  std::vector<double> held;
+  bool json = false, machine = false;
 };
 
 Json to_json(const Spread& s) { return {{"median", s.median}, {"low", s.low}, {"high", s.high}}; }
@@ -169,17 +177,23 @@ Result<Json> bench_serving(const Options& o, const Model& model, Context& ctx) {
   return results;
 }
 
-void print_row(const SpeculationSpeed& s) {
-  const auto name = fmt::format("decode {} {}, lookup", s.tokens, s.repeats ? "replayed" : "new");
+// "new, mtp", "85 % held, mtp"
+std::string text_name(const SpeculationCase& c) {
+  return c.held >= 0 ? fmt::format("{:.0f} % held", 100 * c.held) : c.repeats ? "replayed" : "new";
+}
+
+void print_row(const SpeculationSpeed& s, const char* who) {
+  const SpeculationCase& c = s.measured;
+  const auto name = fmt::format("decode {} {}, {}", c.tokens, text_name(c), who);
   fmt::print("{:<30}{:>10.1f} ±{:<8.1f}{:>10.2f} × {:.1f} without, {} of {} guesses right\n", name,
              s.speculating.median, swing(s.speculating), s.speedup(), s.plain.median, s.accepted,
              s.drafted);
   std::fflush(stdout);
 }
 
-Json to_json(const SpeculationSpeed& s) {
-  return {{"test", s.repeats ? "lookup replayed" : "lookup new"},
-          {"tokens", s.tokens},
+Json to_json(const SpeculationSpeed& s, const char* who) {
+  return {{"test", fmt::format("{} {}", who, text_name(s.measured))},
+          {"tokens", s.measured.tokens},
           {"tokens_per_second", to_json(s.speculating)},
           {"plain_tokens_per_second", to_json(s.plain)},
           {"speedup", s.speedup()},
@@ -187,18 +201,42 @@ Json to_json(const SpeculationSpeed& s) {
           {"accepted", s.accepted}};
 }
 
-// Decoding with prompt lookup beside decoding without: of text said before, and of new text.
-Result<void> bench_speculation(const Options& o, const Model& model, Context& ctx, DType kv_dtype,
-                               Json& results) {
-  for (const bool repeats_text : {true, false}) {
+// Decoding with guesses beside decoding without: of text said before, where that tells, of new
+// text, and of guesses that are made right.
+Result<void> bench_speculation(const Options& o, const WeightFile& file, const Model& model,
+                               Context& ctx, DType kv_dtype, Json& results) {
+  const auto vocab = static_cast<int32_t>(model.config().vocab_size);
+  const bool lookup = o.speculate == Speculate::kLookup, mtp = o.speculate == Speculate::kMtp;
+  if (mtp && !model.drafts())
+    return error("{} has no multi-token prediction layer: --speculate lookup works for every model",
+                 o.model);
+  std::shared_ptr<const Model> draft;
+  if (o.speculate == Speculate::kDraft) {
+    R1_TRY(const auto tokenizer, find_tokenizer(file));
+    const Compute compute = o.compute == "f32" ? Compute::kF32 : Compute::kFast;
+    R1_TRY(draft,
+           load_draft(o.draft_model, compute, model, tokenizer ? &*tokenizer : nullptr, ctx));
+  }
+  const auto make = [&](int32_t pages) -> Result<std::unique_ptr<Speculator>> {
+    using Any = std::unique_ptr<Speculator>;
+    if (lookup) return Any(std::make_unique<Lookup>(0));
+    if (mtp) return Any(std::make_unique<DraftHead>(model, ctx, vocab));
+    R1_TRY(auto kv, KvPages::create(draft->kv_shape(kv_dtype), pages));
+    return Any(std::make_unique<DraftModel>(draft, ctx, std::move(kv), vocab));
+  };
+  std::vector<SpeculationCase> cases = {{.tokens = o.decode}};
+  if (lookup) cases.insert(cases.begin(), {.repeats = true, .tokens = o.decode});
+  for (const double held : o.held) cases.push_back({.held = held, .tokens = o.decode});
+  const char* who = lookup ? "lookup" : mtp ? "mtp" : "draft";
+  for (const SpeculationCase& c : cases) {
     std::optional<Progress> bar;
-    bar.emplace("lookup", static_cast<uint64_t>(o.repeats), ProgressUnit::kCount);
+    bar.emplace(who, static_cast<uint64_t>(o.repeats), ProgressUnit::kCount);
     R1_TRY(const auto speed,
-           measure_lookup(model, ctx, kv_dtype, repeats_text, o.decode, o.repeats,
-                          [&, done = uint64_t{0}]() mutable { bar->update(++done); }));
+           measure_speculation(model, ctx, kv_dtype, c, make, o.repeats,
+                               [&, done = uint64_t{0}]() mutable { bar->update(++done); }));
     bar.reset();
-    if (!o.json) print_row(speed);
-    results.push_back(to_json(speed));
+    if (!o.json) print_row(speed, who);
+    results.push_back(to_json(speed, who));
   }
   return {};
 }
@@ -241,6 +279,7 @@ Result<void> bench_model(const Options& o, Context& ctx) {
   LoadOptions options;
   options.compute = o.compute == "f32" ? Compute::kF32 : Compute::kFast;
   options.mla = o.mla == "plain" ? MlaForm::kPlain : MlaForm::kAbsorbed;
+  options.mtp = o.speculate == Speculate::kMtp;
   if (o.train > 0) options.learn = o.compute == "f32" ? DType::kF32 : DType::kBF16;
   options.progress = [&](uint64_t done, uint64_t total) {
     if (!loading) loading.emplace("weights", total);
@@ -285,8 +324,8 @@ Result<void> bench_model(const Options& o, Context& ctx) {
     if (!o.json) print_row(speed, memory_gbps);
     json["results"].push_back(to_json(speed, memory_gbps));
   }
-  if (o.speculate && o.decode > 1) {
-    R1_DO(bench_speculation(o, *model, ctx, kv_dtype, json["results"]));
+  if (o.speculate != Speculate::kOff && o.decode > 1) {
+    R1_DO(bench_speculation(o, file, *model, ctx, kv_dtype, json["results"]));
   }
   if (o.json) print_json(json);
   return {};
@@ -346,8 +385,15 @@ Run declare_bench(CLI::App& app) {
   app.add_option("--kv", o->kv, "type of keys and values")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}))
       ->capture_default_str();
-  app.add_flag("--speculate", o->speculate,
-               "also decode with prompt lookup: text said before, and new text");
+  add_choice(
+      app, "--speculate", kSpeculators,
+      "also decode with guesses: with lookup text said before, and new text",
+      [o](const std::string& v) { return parse_speculate(v, o->speculate, o->draft_model); });
+  app.add_option(
+         "--held", o->held,
+         "with --speculate mtp or draft: also as if this share of guesses were right, a list")
+      ->delimiter(',')
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--mla", o->mla, "form of latent attention (DeepSeek)")
       ->check(CLI::IsMember({"absorbed", "plain"}))
       ->capture_default_str();

@@ -31,6 +31,18 @@ CLI::Option* add_choice(CLI::App& app, const std::string& flag, const std::strin
   return app.add_option_function<std::string>(flag, check, help)->type_name(choices);
 }
 
+bool parse_speculate(const std::string& word, Speculate& who, std::string& draft_model) {
+  constexpr std::string_view kFile = "draft=";
+  if (word.starts_with(kFile) && word.size() > kFile.size()) {
+    who = Speculate::kDraft;
+    draft_model = word.substr(kFile.size());
+    return true;
+  }
+  if (word != "lookup" && word != "mtp" && word != "off") return false;
+  who = word == "lookup" ? Speculate::kLookup : word == "mtp" ? Speculate::kMtp : Speculate::kOff;
+  return true;
+}
+
 void add_engine_options(CLI::App& app, EngineOptions& options) {
   EngineOptions* o = &options;
   app.add_option_function<std::string>(
@@ -75,22 +87,10 @@ void add_engine_options(CLI::App& app, EngineOptions& options) {
                return true;
              })
       ->group("Engine");
-  add_choice(app, "--speculate", "lookup|mtp|draft=FILE|off",
+  add_choice(app, "--speculate", kSpeculators,
              "who guesses tokens to verify several at once, which never changes the text: what was "
              "said before, the model's own prediction layer, a smaller model; default: lookup",
-             [o](const std::string& v) {
-               const std::string_view file = "draft=";
-               if (v.starts_with(file) && v.size() > file.size()) {
-                 o->speculate = Speculate::kDraft;
-                 o->draft_model = v.substr(file.size());
-                 return true;
-               }
-               if (v != "lookup" && v != "mtp" && v != "off") return false;
-               o->speculate = v == "lookup" ? Speculate::kLookup
-                              : v == "mtp"  ? Speculate::kMtp
-                                            : Speculate::kOff;
-               return true;
-             })
+             [o](const std::string& v) { return parse_speculate(v, o->speculate, o->draft_model); })
       ->group("Engine");
   app.add_option("--adapter", o->adapter, "low-rank updates of the model: a folder that PEFT wrote")
       ->type_name("DIR")

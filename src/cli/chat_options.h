@@ -18,6 +18,10 @@ namespace r1 {
 // --threads --compute --kv --context --memory. `options` must outlive the parsing.
 void add_engine_options(CLI::App& app, EngineOptions& options);
 
+// Who guesses, as --speculate names it: kSpeculators. False for any other word.
+inline constexpr const char* kSpeculators = "lookup|mtp|draft=FILE|off";
+bool parse_speculate(const std::string& word, Speculate& who, std::string& draft_model);
+
 // One flag per line of the parameter table. `values` must outlive the parsing.
 void add_parameter_options(CLI::App& app, ParameterValues& values);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "infer/vocab_spec.h"
 #include "tensor/context.h"
 
 namespace r1 {
@@ -30,6 +31,22 @@ Result<void> check_same_vocabulary(const Tokenizer* large, int64_t large_size,
           id, small->bytes(id), large->bytes(id));
   }
   return {};
+}
+
+Result<std::unique_ptr<Model>> load_draft(const std::string& path, Compute compute,
+                                          const Model& large, const Tokenizer* tokenizer,
+                                          Context& ctx) {
+  R1_TRY(const WeightFile file, WeightFile::open(path));
+  const auto load = [&]() -> Result<std::unique_ptr<Model>> {
+    R1_TRY(const auto own, find_tokenizer(file));
+    R1_TRY(auto model, Model::load(file, {.compute = compute, .progress = {}}, ctx));
+    R1_DO(check_same_vocabulary(tokenizer, large.config().vocab_size, own ? &*own : nullptr,
+                                model->config().vocab_size));
+    return model;
+  };
+  auto model = load();
+  if (!model) return std::move(model).error().in(fmt::format("cannot draft with {}", path));
+  return model;
 }
 
 void DraftModel::look(Draft& draft) {

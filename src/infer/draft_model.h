@@ -4,6 +4,8 @@
 
 #include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "infer/kv_cache.h"
 #include "infer/speculation.h"
@@ -17,10 +19,16 @@ namespace r1 {
 Result<void> check_same_vocabulary(const Tokenizer* large, int64_t large_size,
                                    const Tokenizer* small, int64_t small_size);
 
+// A model that may guess for `large`, whose tokenizer (null: none) that is. The error names the
+// path.
+Result<std::unique_ptr<Model>> load_draft(const std::string& path, Compute compute,
+                                          const Model& large, const Tokenizer* tokenizer,
+                                          Context& ctx);
+
 class DraftModel final : public Speculator {
  public:
   // pages: of the small model's shape. vocab: ids that may be guessed.
-  DraftModel(std::unique_ptr<Model> model, Context& ctx, KvPages pages, int32_t vocab)
+  DraftModel(std::shared_ptr<const Model> model, Context& ctx, KvPages pages, int32_t vocab)
       : model_(std::move(model)), ctx_(ctx), cache_(std::move(pages)), vocab_(vocab) {}
 
   void look(Draft& draft) override;
@@ -37,7 +45,7 @@ class DraftModel final : public Speculator {
   };
   bool prepare(const Draft& draft, Sequence& s);
 
-  std::unique_ptr<Model> model_;
+  std::shared_ptr<const Model> model_;
   Context& ctx_;
   PageCache cache_;
   int32_t vocab_;

@@ -226,32 +226,6 @@ Result<SamplingParams> find_sampling(const WeightFile& file, bool reasoning) {
   return p;
 }
 
-Result<std::optional<Tokenizer>> find_tokenizer(const WeightFile& file) {
-  R1_TRY(const bool texts, has_tokenizer(file));
-  std::optional<Tokenizer> tokenizer;
-  if (texts) {
-    R1_TRY(tokenizer, load_tokenizer(file));
-  }
-  return tokenizer;
-}
-
-// A model that guesses for another one.
-Result<std::unique_ptr<Model>> load_draft(const EngineOptions& options, const Model& large,
-                                          const Tokenizer* tokenizer, Context& ctx) {
-  R1_TRY(const WeightFile file, WeightFile::open(options.draft_model));
-  const auto load = [&]() -> Result<std::unique_ptr<Model>> {
-    R1_TRY(const auto own, find_tokenizer(file));
-    R1_TRY(auto model, Model::load(file, {.compute = options.compute, .progress = {}}, ctx));
-    R1_DO(check_same_vocabulary(tokenizer, large.config().vocab_size, own ? &*own : nullptr,
-                                model->config().vocab_size));
-    return model;
-  };
-  auto model = load();
-  if (!model)
-    return std::move(model).error().in(fmt::format("cannot draft with {}", options.draft_model));
-  return model;
-}
-
 }  // namespace
 
 std::string_view name(FinishReason reason) {
@@ -365,7 +339,8 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
   }
   std::unique_ptr<Model> draft;
   if (options.speculate == Speculate::kDraft) {
-    R1_TRY(draft, load_draft(options, *impl->model, impl->tokenizer_or_null(), *impl->ctx));
+    R1_TRY(draft, load_draft(options.draft_model, options.compute, *impl->model,
+                             impl->tokenizer_or_null(), *impl->ctx));
   }
 
   const Config& config = impl->model->config();

@@ -5,7 +5,6 @@
 
 #include "base/rng.h"
 #include "infer/batcher.h"
-#include "infer/lookup.h"
 #include "infer/memory.h"
 
 namespace r1 {
@@ -28,12 +27,48 @@ class Reciter final : public Sink {
   std::promise<End> done_;
 };
 
+// Makes a share of somebody's guesses right and all others wrong, at the price of computing them.
+class Corrected final : public Speculator {
+ public:
+  Corrected(std::unique_ptr<Speculator> inner, double held, const std::vector<int32_t>& text,
+            int64_t vocab)
+      : inner_(std::move(inner)), held_(held), text_(text), vocab_(vocab) {}
+
+  void look(Draft& draft) override { inner_->look(draft); }
+  void propose(std::span<Draft> drafts, KvPages& kv) override {
+    inner_->propose(drafts, kv);
+    for (Draft& d : drafts) {
+      for (size_t i = 0; i < d.ids.size(); ++i) {
+        const size_t at = d.tokens.size() + i;
+        if (at >= text_.size()) break;
+        const bool right = uniform(12, 0, at) < held_;
+        d.ids[i] = right ? text_[at] : static_cast<int32_t>((text_[at] + 1) % vocab_);
+      }
+    }
+  }
+  bool watches() const override { return inner_->watches(); }
+  void watch(std::span<const Watched> parts, const Tensor& last, KvPages& kv) override {
+    inner_->watch(parts, last, kv);
+  }
+  void forget(uint64_t number) override { inner_->forget(number); }
+  void end(uint64_t number, std::span<const int32_t> prompt,
+           std::span<const int32_t> tokens) override {
+    inner_->end(number, prompt, tokens);
+  }
+
+ private:
+  std::unique_ptr<Speculator> inner_;
+  double held_;
+  const std::vector<int32_t>& text_;  // prompt and what is recited after it
+  int64_t vocab_;
+};
+
 }  // namespace
 
-Result<SpeculationSpeed> measure_lookup(const Model& model, Context& ctx, DType kv_dtype,
-                                        bool repeats_text, int64_t tokens, int repeats,
-                                        const std::function<void()>& after_run) {
-  const int64_t length = 2 * tokens, vocab = model.config().vocab_size;
+Result<SpeculationSpeed> measure_speculation(const Model& model, Context& ctx, DType kv_dtype,
+                                             const SpeculationCase& c, const MakeSpeculator& make,
+                                             int repeats, const std::function<void()>& after_run) {
+  const int64_t length = 2 * c.tokens, vocab = model.config().vocab_size;
   const KvShape shape = model.kv_shape(kv_dtype);
   R1_TRY(const uint64_t free, available_memory());
   R1_TRY(const auto plan, plan_context(free / 2, shape.bytes_per_token(), length, length));
@@ -45,32 +80,38 @@ Result<SpeculationSpeed> measure_lookup(const Model& model, Context& ctx, DType 
         BatcherOptions{.context = plan.context, .vocab = static_cast<int32_t>(vocab)},
         std::move(speculator));
   };
+  std::vector<int32_t> text;
+  R1_TRY(auto speculator, make(plan.pages));
+  if (c.held >= 0)
+    speculator = std::make_unique<Corrected>(std::move(speculator), c.held, text, vocab);
   R1_TRY(const auto plain, start(nullptr));
-  R1_TRY(const auto guessing, start(std::make_unique<Lookup>(0)));
+  R1_TRY(const auto guessing, start(std::move(speculator)));
 
-  SpeculationSpeed speed{.repeats = repeats_text, .tokens = tokens, .plain = {}, .speculating = {}};
-  const auto run = [&](Batcher& batcher, int round) -> Result<double> {
-    const auto n = static_cast<size_t>(tokens);
-    std::vector<int32_t> text(2 * n);
-    for (size_t i = 0; i < text.size(); ++i)
-      text[i] = repeats_text && i >= n
-                    ? text[i - n]
-                    : static_cast<int32_t>(uniform(11, static_cast<uint64_t>(round), i) *
-                                           static_cast<double>(vocab));
+  SpeculationSpeed speed{.measured = c, .plain = {}, .speculating = {}};
+  const auto n = static_cast<size_t>(c.tokens);
+  const auto run = [&](Batcher& batcher) -> Result<double> {
     const auto sink = std::make_shared<Reciter>(std::span(text).subspan(n));
-    Request request{
-        .prompt = {text.begin(), text.begin() + tokens}, .sampling = {}, .n_top = -1, .sink = sink};
+    Request request{.prompt = {text.begin(), text.begin() + c.tokens},
+                    .sampling = {},
+                    .n_top = -1,
+                    .sink = sink};
     request.sampling.temperature = 0;
     R1_DO(batcher.submit(std::move(request)));
     const Sink::End end = sink->wait();
     if (end.error) return *end.error;
     speed.drafted = end.drafted_tokens, speed.accepted = end.accepted_tokens;
-    return static_cast<double>(tokens - 1) / end.decode_seconds;  // the first ends the prefill
+    return static_cast<double>(c.tokens - 1) / end.decode_seconds;  // the first ends the prefill
   };
   std::vector<double> rates[2];
   for (int round = 0; round <= repeats; ++round) {
-    R1_TRY(const double without, run(*plain, round));
-    R1_TRY(const double with, run(*guessing, round));
+    text.resize(2 * n);
+    for (size_t i = 0; i < text.size(); ++i)
+      text[i] = c.repeats && i >= n
+                    ? text[i - n]
+                    : static_cast<int32_t>(uniform(11, static_cast<uint64_t>(round), i) *
+                                           static_cast<double>(vocab));
+    R1_TRY(const double without, run(*plain));
+    R1_TRY(const double with, run(*guessing));
     if (round == 0) continue;  // to warm up
     rates[0].push_back(without), rates[1].push_back(with);
     if (after_run) after_run();

@@ -130,6 +130,15 @@ Result<Tokenizer> load_tokenizer(const WeightFile& file) {
   return tokenizer;
 }
 
+Result<std::optional<Tokenizer>> find_tokenizer(const WeightFile& file) {
+  R1_TRY(const bool texts, has_tokenizer(file));
+  std::optional<Tokenizer> tokenizer;
+  if (texts) {
+    R1_TRY(tokenizer, load_tokenizer(file));
+  }
+  return tokenizer;
+}
+
 Result<Tokenizer> open_tokenizer(const std::string& path) {
   if (path.ends_with(".json")) return from_files(path);
   const std::string inside = (fs::path(path) / "tokenizer.json").string();

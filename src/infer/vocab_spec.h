@@ -2,6 +2,7 @@
 // tokenizer_config.json beside the weights.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -15,6 +16,9 @@ Result<VocabSpec> read_vocab_spec(const WeightFile& file);
 
 // False for a checkpoint that is used on ids alone.
 Result<bool> has_tokenizer(const WeightFile& file);
+
+// Nothing for such a checkpoint.
+Result<std::optional<Tokenizer>> find_tokenizer(const WeightFile& file);
 
 // An error where the checkpoint has none, or one that is not supported.
 Result<Tokenizer> load_tokenizer(const WeightFile& file);

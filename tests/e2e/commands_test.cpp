@@ -141,7 +141,7 @@ TEST(Commands, BenchDrivesTheBatcher) {
 
 TEST(Commands, BenchMeasuresSpeculation) {
   const Finished r = run_r1({"bench", stories(), "--prefill", "0", "--decode", "20", "--depth", "0",
-                             "--batch", "1", "--repeat", "1", "--speculate", "--json"});
+                             "--batch", "1", "--repeat", "1", "--speculate", "lookup", "--json"});
   ASSERT_EQ(r.code, 0) << r.err;
   const json results = json::parse(r.out)["results"];
   ASSERT_EQ(results.size(), 3u);
