@@ -27,8 +27,8 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 // Of an emulated processor (CMakeLists.txt) the emulated sets alone: others have run where they are
 // native.
+constexpr std::string_view kEmulated = R1_EMULATED;
 std::vector<Isa> isas() {
-  constexpr std::string_view kEmulated = R1_EMULATED;
   std::vector<Isa> all;
   for (const Isa isa : supported_isas()) {
     if (kEmulated.empty() || kEmulated.find(name(isa)) != kEmulated.npos) all.push_back(isa);
@@ -117,8 +117,9 @@ std::vector<Setting> settings() {
   for (const DType cache : {DType::kF32, DType::kBF16, DType::kQ8_0})
     all.push_back({DType::kQ8_0, cache, Compute::kFast});
   for (const DType type : {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_K, DType::kQ6_K}) {
-    for (const Compute compute : {Compute::kFast, Compute::kF32})
-      all.push_back({type, DType::kF16, compute, true});
+    all.push_back({type, DType::kF16, Compute::kFast, true});
+    if (kEmulated.empty() || type == DType::kQ8_0)  // half a minute each where it is emulated
+      all.push_back({type, DType::kF16, Compute::kF32, true});
   }
   return all;
 }
