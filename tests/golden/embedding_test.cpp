@@ -27,8 +27,8 @@ Embedding embed(Engine& engine, const std::string& text) {
   std::promise<Result<Embedding>> told;
   auto prompt = engine.prompt(text);
   if (!prompt) throw std::runtime_error(prompt.error().message);
-  const auto number =
-      engine.embed(*std::move(prompt), [&](Result<Embedding> e) { told.set_value(std::move(e)); });
+  const auto number = engine.embed(*std::move(prompt), "",
+                                   [&](Result<Embedding> e) { told.set_value(std::move(e)); });
   if (!number) throw std::runtime_error(number.error().message);
   auto embedding = told.get_future().get();
   if (!embedding) throw std::runtime_error(embedding.error().message);
