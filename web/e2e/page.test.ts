@@ -33,7 +33,7 @@ test("a puzzle is thought about and answered, and is there after a reload", () =
   withPage(async (page) => {
     await page.getByRole("button", { name: puzzle }).click();
     await answered(page);
-    const thought = page.getByRole("button", { name: /Thought for [\d.]+ s.*\d+ tokens/ });
+    const thought = page.getByRole("button", { name: /Thought for [\d.]+ m?s.*\d+ tokens/ });
     expect(await thought.getAttribute("aria-expanded")).toBe("false");
     await thought.click();
     expect(await page.locator(".thought").textContent()).toMatch(/\d+[-+*]\d+/);
