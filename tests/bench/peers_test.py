@@ -15,14 +15,14 @@ if '--machine' in a:
     print(json.dumps({"peaks": [{"what": "memory read", "one_thread": 20, "all_threads": 30.0}]}))
 else:
     batch = int(a[a.index('--batch') + 1]) if '--batch' in a else 1
-    print(json.dumps({"results": [{"tokens_per_second": {"median": 30.0 * batch}, "bytes_per_token": 500000000}]}))
+    print(json.dumps({"results": [{"tokens_per_second": {"median": 29.0 * batch, "high": 30.0 * batch}, "bytes_per_token": 500000000}]}))
 '''
 BENCH = r'''
 open('bench.log', 'w').close()
 print('WARNING: something, or other')
-print('build_commit,n_prompt,n_gen,avg_ts')
-print('"abc","%s","%s","%s"' % (sys.argv[sys.argv.index('-p') + 1], sys.argv[sys.argv.index('-n') + 1],
-                              40.0 if '-rtr' in sys.argv else 20.0))
+fastest = 40.0 if '-rtr' in sys.argv else 20.0
+repeat = int(sys.argv[sys.argv.index('-r') + 1])
+print('[ { "n_prompt": 1, "samples_ts": [ %s ] } ]' % ', '.join(str(fastest / (1 + i)) for i in range(repeat)))
 '''
 BATCHED = r'''
 a = sys.argv
