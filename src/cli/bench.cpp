@@ -2,6 +2,7 @@
 // run with the same threads (design, law 8). r1 bench --machine: the peaks of every instruction
 // set.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -222,7 +223,8 @@ Result<void> bench_speculation(const Options& o, const WeightFile& file, const M
     if (lookup) return Any(std::make_unique<Lookup>(0));
     if (mtp) return Any(std::make_unique<DraftHead>(model, ctx, vocab));
     R1_TRY(auto kv, KvPages::create(draft->kv_shape(kv_dtype), pages));
-    return Any(std::make_unique<DraftModel>(draft, ctx, std::move(kv), vocab));
+    const auto both = static_cast<int32_t>(std::min<int64_t>(vocab, draft->config().vocab_size));
+    return Any(std::make_unique<DraftModel>(draft, ctx, std::move(kv), both));
   };
   std::vector<SpeculationCase> cases = {{.tokens = o.decode}};
   if (lookup) cases.insert(cases.begin(), {.repeats = true, .tokens = o.decode});

@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "infer/batcher.h"
 #include "infer/memory.h"
+#include "infer/wrapped_speculator.h"
 
 namespace r1 {
 namespace {
@@ -28,15 +29,14 @@ class Reciter final : public Sink {
 };
 
 // Makes a share of somebody's guesses right and all others wrong, at the price of computing them.
-class Corrected final : public Speculator {
+class Corrected final : public WrappedSpeculator {
  public:
   Corrected(std::unique_ptr<Speculator> inner, double held, const std::vector<int32_t>& text,
             int64_t vocab)
-      : inner_(std::move(inner)), held_(held), text_(text), vocab_(vocab) {}
+      : WrappedSpeculator(std::move(inner)), held_(held), text_(text), vocab_(vocab) {}
 
-  void look(Draft& draft) override { inner_->look(draft); }
   void propose(std::span<Draft> drafts, KvPages& kv) override {
-    inner_->propose(drafts, kv);
+    WrappedSpeculator::propose(drafts, kv);
     for (Draft& d : drafts) {
       for (size_t i = 0; i < d.ids.size(); ++i) {
         const size_t at = d.tokens.size() + i;
@@ -46,18 +46,8 @@ class Corrected final : public Speculator {
       }
     }
   }
-  bool watches() const override { return inner_->watches(); }
-  void watch(std::span<const Watched> parts, const Tensor& last, KvPages& kv) override {
-    inner_->watch(parts, last, kv);
-  }
-  void forget(uint64_t number) override { inner_->forget(number); }
-  void end(uint64_t number, std::span<const int32_t> prompt,
-           std::span<const int32_t> tokens) override {
-    inner_->end(number, prompt, tokens);
-  }
 
  private:
-  std::unique_ptr<Speculator> inner_;
   double held_;
   const std::vector<int32_t>& text_;  // prompt and what is recited after it
   int64_t vocab_;

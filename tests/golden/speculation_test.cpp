@@ -9,6 +9,7 @@
 #include "infer/draft_model.h"
 #include "infer/engine.h"
 #include "infer/lookup.h"
+#include "infer/wrapped_speculator.h"
 #include "model/replay.h"
 #include "tensor/context.h"
 #include "tests/golden/golden.h"
@@ -118,34 +119,23 @@ TEST(Speculation, ADraftModelKeepsTheText) {
 }
 
 // Hands on, and keeps what was guessed first for each length.
-class Recorder final : public Speculator {
+class Recorder final : public WrappedSpeculator {
  public:
   struct Guess {
     Ids tokens;
     int32_t id;
   };
   Recorder(std::unique_ptr<Speculator> inner, std::vector<Guess>& guesses)
-      : inner_(std::move(inner)), guesses_(guesses) {}
-  void look(Draft& d) override { inner_->look(d); }
+      : WrappedSpeculator(std::move(inner)), guesses_(guesses) {}
   void propose(std::span<Draft> drafts, KvPages& kv) override {
-    inner_->propose(drafts, kv);
+    WrappedSpeculator::propose(drafts, kv);
     for (const Draft& d : drafts) {
       if (!d.ids.empty() && d.sampling->temperature == 0)
         guesses_.push_back({{d.tokens.begin(), d.tokens.end()}, d.ids[0]});
     }
   }
-  bool watches() const override { return inner_->watches(); }
-  void watch(std::span<const Watched> parts, const Tensor& last, KvPages& kv) override {
-    inner_->watch(parts, last, kv);
-  }
-  void forget(uint64_t number) override { inner_->forget(number); }
-  void end(uint64_t number, std::span<const int32_t> prompt,
-           std::span<const int32_t> tokens) override {
-    inner_->end(number, prompt, tokens);
-  }
 
  private:
-  std::unique_ptr<Speculator> inner_;
   std::vector<Guess>& guesses_;
 };
 
