@@ -178,6 +178,10 @@ test("while an answer comes its rate and the engine's load are shown", (t) => {
     const serving = await Serving.start([smol]);
     try {
       await see(serving.url, async (page) => {
+        // The tokens that end an answer are ruled out: it lasts until it is stopped.
+        await page.route("**/v1/chat/completions", (route) =>
+          route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), logit_bias: { 0: -100, 2: -100 } }) }),
+        );
         await page.getByRole("button", { name: "Engine" }).click();
         const tile = (name: string) => page.locator(".tile", { hasText: name }).locator("strong");
         await tile("Running").waitFor();

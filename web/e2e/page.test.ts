@@ -147,7 +147,7 @@ test("conversations are found, renamed, exported, deleted and imported again", (
     await answered(page);
 
     await page.keyboard.press("/");
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe("search");
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe("search");
     await page.keyboard.type("9, 1");
     await page.locator(".conversations h2", { hasText: "Found" }).waitFor();
     expect(await page.locator(".conversations li").count()).toBe(1);

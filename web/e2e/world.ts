@@ -130,6 +130,7 @@ export async function visit(browser: Browser, url: string, options: BrowserConte
 
 export async function say(page: Page, text: string): Promise<void> {
   await page.getByRole("textbox", { name: "Message" }).fill(text);
+  await page.locator("button[aria-label=Send]:enabled").waitFor(); // the models are known
   await page.keyboard.press("Enter");
 }
 

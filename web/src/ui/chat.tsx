@@ -13,11 +13,12 @@ export function Chat() {
   const pinned = useRef(true);
   const [away, setAway] = useState(false);
 
+  // Not there any more: when a frame comes after another page was opened.
   const toEnd = () => {
-    box.current!.scrollTop = box.current!.scrollHeight;
+    if (box.current) box.current.scrollTop = box.current.scrollHeight;
   };
-  const scrolled = () => {
-    const b = box.current!;
+  const scrolled = (e: Event) => {
+    const b = e.currentTarget as HTMLElement;
     pinned.current = b.scrollHeight - b.scrollTop - b.clientHeight < 60;
     setAway(!pinned.current);
   };
@@ -28,7 +29,7 @@ export function Chat() {
   useEffect(
     () =>
       tick.subscribe(() => {
-        if (pinned.current && box.current) requestAnimationFrame(toEnd);
+        if (pinned.current) requestAnimationFrame(toEnd);
       }),
     [],
   );

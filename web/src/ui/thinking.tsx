@@ -15,8 +15,9 @@ export function Thinking({ turn, live }: { turn: Turn; live: boolean }) {
     const box = body.current;
     if (box && thinking && pinned.current) box.scrollTop = box.scrollHeight;
   });
-  const scrolled = () => {
-    const box = body.current!;
+  // A scroll is told in the next frame, when the thought may have been folded.
+  const scrolled = (e: Event) => {
+    const box = e.currentTarget as HTMLElement;
     pinned.current = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
   };
   const time = seconds(turn.thoughtSeconds ?? 0);
