@@ -6,8 +6,6 @@
 // FMAs a block, in the order of K, whatever the number of tokens: law 1 (see matmul.h).
 #pragma once
 
-#include <cstring>
-
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/planes.h"
 #include "kernels/matmul/tiles.h"
@@ -197,10 +195,9 @@ struct Int8Product {
     const std::byte* group = packed + Packed::bytes(cols) * static_cast<size_t>(g);
     Float sums[kTokens * G];
     tile<G, kN>(reinterpret_cast<const uint8_t*>(group), cols, x, n, sums);
-    const int64_t rows = n_rows - g * kRows < G * kRows ? n_rows - g * kRows : G * kRows;
-    for (int t = 0; t < n; ++t) {
-      std::memcpy(y + t * y_stride + g * kRows, &sums[t * G], static_cast<size_t>(rows) * 4);
-    }
+    y += g * kRows;
+    for (int t = 0; t < n; ++t, y += y_stride)
+      store_rows<G * kRows>(y, &sums[t * G], n_rows - g * kRows);
   }
 
   static void multiply(const std::byte* packed, int64_t n_groups, int64_t n_rows, int64_t cols,

@@ -8,7 +8,6 @@
 #include <arm_neon.h>
 
 #include <array>
-#include <cstring>
 
 #include "kernels/matmul/activations_neon.h"
 #include "kernels/matmul/matmul.h"
@@ -229,7 +228,6 @@ struct Int8ProductNeon {
                    for (const int64_t end = g + n_g; g < end; ++g) {
                      const auto* group = reinterpret_cast<const uint8_t*>(packed) +
                                          Packed::bytes(cols) * static_cast<size_t>(g);
-                     const int64_t rows = n_rows - g * kRows < kRows ? n_rows - g * kRows : kRows;
                      float* to = y + t * y_stride + g * kRows;
                      Floats sums[kTokens];
                      if (n == 1) {
@@ -237,9 +235,8 @@ struct Int8ProductNeon {
                      } else {
                        tile<0>(group, cols, x, static_cast<int>(n), sums);
                      }
-                     for (int64_t i = 0; i < n; ++i) {
-                       std::memcpy(to + i * y_stride, &sums[i], static_cast<size_t>(rows) * 4);
-                     }
+                     for (int64_t i = 0; i < n; ++i)
+                       store_rows<kRows>(to + i * y_stride, &sums[i], n_rows - g * kRows);
                    }
                  });
   }

@@ -4,8 +4,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace r1 {
+
+// The sums of kAll rows, of which `rows` exist: mostly all, then a few stores and no call.
+template <int kAll>
+inline void store_rows(float* y, const void* sums, int64_t rows) {
+  if (rows >= kAll) {
+    std::memcpy(y, sums, kAll * sizeof(float));
+  } else {
+    std::memcpy(y, sums, static_cast<size_t>(rows) * sizeof(float));
+  }
+}
 
 // body(g, n_g, t, n_t): row groups [g, g + n_g) and tokens [t, t + n_t), n_t <= most_tokens. Tiles
 // hold a multiple of kGroups row groups, `group_bytes` each.
