@@ -1,14 +1,17 @@
 #include "infer/draft_head.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "tensor/context.h"
 
 namespace r1 {
 namespace {
 
-constexpr int kGrade = 5;          // there is but one kind of guess
-constexpr int64_t kPatience = 32;  // positions that may wait for a guess to be asked for
+constexpr int kGrade = 5;           // there is but one kind of guess
+constexpr int64_t kPatience = 256;  // positions that may wait for a guess to be asked for
+constexpr int64_t kGivesUp = 192;   // steps without one: then a shallow model's sequence has none
+constexpr int64_t kDeepModel = 32;  // layers: to keep up with one more costs less than 3 %
 
 }  // namespace
 
@@ -35,14 +38,30 @@ struct DraftHead::Feed {
   }
 };
 
-void DraftHead::look(Draft& draft) { draft.grade = kGrade; }
+DraftHead::DraftHead(const Model& model, Context& ctx, int32_t vocab)
+    : model_(model),
+      ctx_(ctx),
+      vocab_(vocab),
+      most_idle_(model.config().n_layers < kDeepModel ? kGivesUp
+                                                      : std::numeric_limits<int64_t>::max()) {}
+
+void DraftHead::look(Draft& draft) {
+  draft.grade = kGrade;
+  const auto it = sequences_.find(draft.number);
+  if (it != sequences_.end() && it->second.idle > most_idle_) draft.most = 0;
+}
 
 void DraftHead::watch(std::span<const Watched> parts, const Tensor& last, KvPages& kv) {
   const auto dim = static_cast<size_t>(last.cols());
   Feed feed;
   for (const auto& [number, tokens, rows] : parts) {
     Unseen& s = sequences_[number];
-    if (rows.position > s.end || rows.position < s.first) s = {rows.position, rows.position, {}};
+    if (++s.idle > most_idle_) {
+      s.hidden = {};
+      continue;
+    }
+    if (rows.position > s.end || rows.position < s.first)
+      s = {rows.position, rows.position, s.idle, {}};
     s.hidden.resize(static_cast<size_t>(rows.position - s.first) *
                     dim);  // guesses that did not hold
     const auto fresh =
@@ -62,6 +81,8 @@ void DraftHead::watch(std::span<const Watched> parts, const Tensor& last, KvPage
   if (!feed.batch.tokens.empty()) feed.run(model_, ctx_, kv, nullptr);
 }
 
+// A sequence of which much waits has its guess in the next step: so what proposing costs is known
+// without what catching up does.
 void DraftHead::propose(std::span<Draft> drafts, KvPages& kv) {
   const auto dim = static_cast<size_t>(model_.config().dim);
   std::vector<Draft*> asking;
@@ -73,10 +94,12 @@ void DraftHead::propose(std::span<Draft> drafts, KvPages& kv) {
     if (s.end < end || s.first >= end) continue;
     const auto n = static_cast<size_t>(end - s.first);
     feed.add(s.first, d.tokens.last(n), std::span(s.hidden).first(n * dim), d.pages);
+    s = {end, end, 0, {}};
+    if (static_cast<int64_t>(n) > kLongestDraft + 1) continue;
     feed.want();
-    s = {end, end, {}};
     asking.push_back(&d);
   }
+  if (asking.empty() && !feed.batch.tokens.empty()) feed.run(model_, ctx_, kv, nullptr);
   while (!asking.empty()) {
     Tensor next;
     const Tensor logits = feed.run(model_, ctx_, kv, &next);

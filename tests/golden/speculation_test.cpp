@@ -1,6 +1,7 @@
 // Speculation on real models: whoever guesses, several sequences at once, at any temperature, the
 // text is the one that would have come without; and the guesses are those the guessers should make.
 #include <future>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -46,11 +47,11 @@ struct Said {
 
 // Six sequences of three temperatures, whose prompts repeat themselves.
 Said say(const Model& model, Context& ctx, std::unique_ptr<Speculator> speculator,
-         int64_t longest_draft = 6) {
+         int64_t longest_draft = 6, size_t n_tokens = 40) {
   const int64_t vocab = model.config().vocab_size;
   auto pages = KvPages::create(model.kv_shape(DType::kF16), 64);
   Batcher batcher(model, ctx, *std::move(pages),
-                  {.context = 200,
+                  {.context = 400,
                    .vocab = static_cast<int32_t>(vocab),
                    .longest_draft = longest_draft,
                    .draft_always = true},
@@ -63,7 +64,7 @@ Said say(const Model& model, Context& ctx, std::unique_ptr<Speculator> speculato
           static_cast<int32_t>((t % (7 + i) * 31 + 5 * i) % static_cast<size_t>(vocab)));
     request.sampling.temperature = i % 3 == 0 ? 0.0f : i % 3 == 1 ? 0.6f : 1.3f;
     request.sampling.seed = i;
-    sinks.push_back(std::make_shared<Collector>(40));
+    sinks.push_back(std::make_shared<Collector>(n_tokens));
     request.sink = sinks.back();
     if (!batcher.submit(std::move(request))) throw std::runtime_error("not submitted");
   }
@@ -139,6 +140,20 @@ class Recorder final : public WrappedSpeculator {
   std::vector<Guess>& guesses_;
 };
 
+// Row t of the layer over the whole text guesses the token at t + 2.
+void expect_predicted(const Model& model, Context& ctx, const std::vector<Recorder::Guess>& all) {
+  const int64_t vocab = model.config().vocab_size;
+  for (const auto& [tokens, id] : all) {
+    ReplayOptions options;
+    options.mtp = true;
+    options.kv_dtype = DType::kF16;
+    const auto replays = replay(model, ctx, {tokens}, options);
+    ASSERT_TRUE(replays);
+    const auto row = (*replays)[0].mtp_logits.end() - vocab;
+    EXPECT_EQ(std::max_element(row, row + vocab) - row, id);
+  }
+}
+
 TEST(Speculation, TheModelsOwnPredictionKeepsTheText) {
   R1_TEST_DATA(path, "golden/deepseek_v3");
   const auto context = *Context::create(2);
@@ -156,17 +171,44 @@ TEST(Speculation, TheModelsOwnPredictionKeepsTheText) {
             longest);
     EXPECT_EQ(said.ids, plain.ids);
     EXPECT_GT(guesses.size(), 20u);
-    // Row t of the layer over the whole text guesses the token at t + 2.
-    for (const auto& [tokens, id] : guesses) {
-      ReplayOptions options;
-      options.mtp = true;
-      options.kv_dtype = DType::kF16;
-      const auto replays = replay(*model, ctx, {tokens}, options);
-      ASSERT_TRUE(replays);
-      const auto row = (*replays)[0].mtp_logits.end() - vocab;
-      EXPECT_EQ(std::max_element(row, row + vocab) - row, id);
-    }
+    expect_predicted(*model, ctx, guesses);
   }
+}
+
+// Asks for nothing in a sequence's first steps.
+class Silent final : public WrappedSpeculator {
+ public:
+  Silent(std::unique_ptr<Speculator> inner, int64_t steps)
+      : WrappedSpeculator(std::move(inner)), steps_(steps) {}
+  void look(Draft& draft) override {
+    WrappedSpeculator::look(draft);
+    if (seen_[draft.number]++ < steps_) draft.most = 0;
+  }
+
+ private:
+  int64_t steps_;
+  std::map<uint64_t, int64_t> seen_;
+};
+
+// It catches up with what nobody asked about; where it is a third of the model it gives up in time.
+TEST(Speculation, TheModelsOwnPredictionWaitsUntilItIsAsked) {
+  R1_TEST_DATA(path, "golden/deepseek_v3");
+  const auto context = *Context::create(2);
+  Context& ctx = *context;
+  const auto model =
+      load_model(path, LoadOptions{.compute = Compute::kF32, .progress = {}, .mtp = true}, ctx);
+  const auto vocab = static_cast<int32_t>(model->config().vocab_size);
+  const auto after = [&](int64_t steps, std::vector<Recorder::Guess>& guesses) {
+    auto head = std::make_unique<Silent>(std::make_unique<DraftHead>(*model, ctx, vocab), steps);
+    return say(*model, ctx, std::make_unique<Recorder>(std::move(head), guesses), 3, 205);
+  };
+  const Said plain = say(*model, ctx, nullptr, 3, 205);
+  std::vector<Recorder::Guess> caught_up, given_up;
+  EXPECT_EQ(after(180, caught_up).ids, plain.ids);
+  EXPECT_GT(caught_up.size(), 9u);
+  expect_predicted(*model, ctx, caught_up);
+  EXPECT_EQ(after(200, given_up).ids, plain.ids);
+  EXPECT_EQ(given_up.size(), 0u);
 }
 
 TEST(Speculation, ADraftModelMustHaveTheSameVocabulary) {
