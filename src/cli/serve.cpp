@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
@@ -153,7 +154,7 @@ Result<void> serve(const ServeOptions& options) {
   const Shelf::Open open = [&](const std::string& path,
                                uint64_t memory) -> Result<std::unique_ptr<ServedModel>> {
     EngineOptions engine = options.engine;
-    engine.max_waiting = options.server.most_at_once + 1;
+    engine.max_waiting = std::numeric_limits<int>::max();  // the server has the limit
     engine.memory = memory;
     std::optional<Progress> bar;
     engine.progress = [&](uint64_t done, uint64_t total) {
@@ -251,7 +252,8 @@ Run declare_serve(CLI::App& app) {
                  "where usage is written down; default: ~/.local/state/r1/usage.db")
       ->type_name("FILE");
   app.add_option("--queue", o->server.most_at_once,
-                 "answers under way and waiting, at most; more get 429; default: 512")
+                 "answers under way and waiting; beyond them only keys below their share get any, "
+                 "others 429; default: 512")
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("N");
   app.add_option("--keep", o->keep_minutes, "minutes a model of --models stays unused; default: 5")

@@ -40,8 +40,7 @@ class Answer final : public std::enable_shared_from_this<Answer> {
     const size_t n = prompts.size() * static_cast<size_t>(ask_.n);
     all_.resize(n);
     if (format) calls_.assign(n, CallReader(*format, ask_.tools));
-    if (const auto problem = admission_.take(static_cast<int>(n), "generations are"))
-      return refuse(*reply_, *problem, words_);
+    if (const auto problem = admission_.take(n)) return refuse(*reply_, *problem, words_);
     params.sampling = ask_.sampling.over(model_->defaults());
     params.owner = ask_.key;
     // A random one has 53 bits, so that JavaScript can say it again.
@@ -307,7 +306,7 @@ class Answer final : public std::enable_shared_from_this<Answer> {
   int64_t prompt_tokens_ = 0;
   bool first_ = true;
   const Clock::time_point began_ = Clock::now();
-  Admission admission_{app_};  // last: given back first
+  Admission admission_{app_, ask_.key};  // last: given back first
 };
 
 }  // namespace
@@ -337,17 +336,17 @@ void refuse(Reply& reply, const Problem& problem, Refuse words) {
   reply.send(refusal.status, "application/json", refusal.body, headers);
 }
 
-std::optional<Problem> Admission::take(int n, std::string_view are) {
-  n_ = n;
-  const int before = app_.at_once.fetch_add(n);
-  if (before + n <= app_.most_at_once) return std::nullopt;
-  app_.metrics.refused(429);
-  return Problem{.status = 429,
-                 .message = fmt::format("server busy: {} {} under way, at most {} are taken; "
-                                        "try again later",
-                                        before, are, app_.most_at_once),
-                 .code = "rate_limit_exceeded",
-                 .retry_after = 1};
+Admission::~Admission() {
+  if (n_ > 0) app_.places.give_back(key_, n_);
+}
+
+std::optional<Problem> Admission::take(size_t n) {
+  auto problem = app_.places.take(key_, static_cast<int64_t>(n));
+  if (problem)
+    app_.metrics.refused(problem->status);
+  else
+    n_ = static_cast<int64_t>(n);
+  return problem;
 }
 
 void with_model(App& app, const std::string& name, std::optional<double> keep_alive, Refuse words,

@@ -2,7 +2,6 @@
 // are generated together, and told of in a dialect's words by a Voice.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "serve/http.h"
 #include "serve/metrics.h"
 #include "serve/model_folder.h"
+#include "serve/places.h"
 #include "serve/shelf.h"
 #include "serve/tools.h"
 #include "serve/trace_writer.h"
@@ -90,26 +90,26 @@ struct App {
   Shelf& shelf;
   Metrics& metrics;
   Accounts& accounts;
-  int most_at_once = 512;         // generations admitted; more are refused with 429
+  Places places;                  // for generations under way
   bool strict_reasoning = false;  // R1's first API: reasoning_content in a request is an error
   ModelFolder folder{""};         // where models may be made, copied and deleted
   TraceWriter* traces = nullptr;  // null: none are kept
-  std::atomic<int> at_once = 0;
 };
 
-// A share of what may be under way at once, given back at its end.
+// Places of a key, given back at its end.
 class Admission {
  public:
-  explicit Admission(App& app) : app_(app) {}
-  ~Admission() { app_.at_once -= n_; }
+  Admission(App& app, std::string key) : app_(app), key_(std::move(key)) {}
+  ~Admission();
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
-  // Takes n, once; or says that there are too many ("9 generations are under way").
-  std::optional<Problem> take(int n, std::string_view are);
+  // Takes n, once; or says what stands against it.
+  std::optional<Problem> take(size_t n);
 
  private:
   App& app_;
-  int n_ = 0;
+  const std::string key_;
+  int64_t n_ = 0;
 };
 
 // The system prompt and the options of a made model, where the request has none of its own.

@@ -55,7 +55,7 @@ class Embeddings final : public std::enable_shared_from_this<Embeddings> {
                                             model_->embedding_dim()),
                      .param = "dimensions"},
                     words_);
-    if (const auto problem = admission_.take(static_cast<int>(prompts.size()), "are"))
+    if (const auto problem = admission_.take(prompts.size()))
       return refuse(*reply_, *problem, words_);
     all_.resize(prompts.size());
     open_ = prompts.size();
@@ -164,7 +164,7 @@ class Embeddings final : public std::enable_shared_from_this<Embeddings> {
   std::vector<uint64_t> numbers_;
   size_t open_ = 0;
   const Clock::time_point began_ = Clock::now();
-  Admission admission_{app_};  // last: given back first
+  Admission admission_{app_, ask_.key};  // last: given back first
 };
 
 void handle(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply,

@@ -112,6 +112,34 @@ TEST(Gate, ARequestIsItsKeysInTheQueue) {
   EXPECT_EQ(owner(b), keys[1].id);
 }
 
+TEST(Gate, AFullQueueIsFullForWhoFilledIt) {
+  ServerOptions options;
+  options.most_at_once = 2;
+  Guarded guarded(options);
+  guarded.server->script->hang = true;
+  const std::string a = guarded.header({.name = "a"}), b = guarded.header({.name = "b"});
+  std::vector<TestClient> streams;
+  const auto begins = [&](const std::string& header) {
+    streams.push_back(guarded.server->client());
+    streams.back().ask("/v1/chat/completions", chat_request("x", true), header);
+    return streams.back().read_until("Let me");
+  };
+  const auto refused = [&](const std::string& header) {
+    for (const char* path : kChats) {
+      const auto r = guarded.ask(path, header);
+      EXPECT_EQ(r.status, 429) << path << r.body;
+      EXPECT_NE(r.head.find("\r\nRetry-After: 1\r\n"), std::string::npos) << r.head;
+    }
+  };
+  ASSERT_TRUE(begins(a));
+  ASSERT_TRUE(begins(a));
+  refused(a);
+  ASSERT_TRUE(begins(b)) << "what another key has keeps nobody out";
+  refused(b);
+  refused(a);
+  EXPECT_EQ(guarded.server->script->cancelled, 0) << "nor does it end what was let in";
+}
+
 TEST(Gate, WhoLeavesPaysForWhatWasGenerated) {
   Guarded guarded;
   guarded.server->script->hang = true;

@@ -115,7 +115,7 @@ Server::Server(const ServerOptions& options, std::optional<Ledger> ledger,
   app_.reset(new App{.shelf = *shelf_,
                      .metrics = metrics_,
                      .accounts = accounts_,
-                     .most_at_once = options.most_at_once,
+                     .places = Places(options.most_at_once),
                      .strict_reasoning = options.strict_reasoning,
                      .folder = ModelFolder(options.folder)});
 }

@@ -19,7 +19,7 @@ struct ServerOptions {
   std::string usage;               // the ledger's file; "": none is kept
   std::string prices;              // a file of prices; "": DeepSeek-R1's at its launch
   std::vector<std::string> names;  // hosts that requests may name beside addresses and localhost
-  int most_at_once = 512;
+  int most_at_once = 512;          // answers under way, as Places has it
   bool strict_reasoning = false;
   std::string folder;  // of models, which clients may change; "": none
   HttpLimits limits;
