@@ -6,6 +6,7 @@
 #include <random>
 
 #include "infer/fake_model.h"
+#include "tests/support/must.h"
 
 namespace r1 {
 namespace {
@@ -70,8 +71,7 @@ struct Rig {
   }
   std::shared_ptr<Collector> submit(const Job& job) {
     auto sink = std::make_shared<Collector>(job.limit);
-    const auto number = batcher->submit(request(job, sink));
-    if (!number) throw std::runtime_error(number.error().message);
+    must(batcher->submit(request(job, sink)));
     return sink;
   }
   std::vector<int32_t> run(const Job& job) {

@@ -6,6 +6,7 @@
 #include <future>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/must.h"
 #include "tests/support/test_data.h"
 
 namespace r1 {
@@ -15,9 +16,7 @@ std::unique_ptr<Engine> load(const std::string& path) {
   EngineOptions options;
   options.threads = 1;
   options.context = 64;
-  auto engine = Engine::load(path, options);
-  if (!engine) throw std::runtime_error(engine.error().message);
-  return *std::move(engine);
+  return must(Engine::load(path, options));
 }
 
 GenerateParams params(uint64_t seed) {
@@ -30,18 +29,17 @@ GenerateParams params(uint64_t seed) {
 
 std::vector<int32_t> ask(Engine& engine, uint64_t seed) {
   std::vector<int32_t> ids;
-  const auto completion = engine.complete({1, 2, static_cast<int32_t>(seed % 10)}, "", params(seed),
-                                          [&](const Piece& piece) {
-                                            for (const auto& token : piece.tokens) {
-                                              EXPECT_EQ(token.top.size(), 2u);
-                                              ids.push_back(token.id);
-                                            }
-                                            return true;
-                                          });
-  if (!completion) throw std::runtime_error(completion.error().message);
-  EXPECT_EQ(completion->generated_tokens, std::ssize(ids));
-  EXPECT_TRUE(completion->reason == FinishReason::kStop ||
-              completion->reason == FinishReason::kContext);
+  const Completion completion = must(engine.complete({1, 2, static_cast<int32_t>(seed % 10)}, "",
+                                                     params(seed), [&](const Piece& piece) {
+                                                       for (const auto& token : piece.tokens) {
+                                                         EXPECT_EQ(token.top.size(), 2u);
+                                                         ids.push_back(token.id);
+                                                       }
+                                                       return true;
+                                                     }));
+  EXPECT_EQ(completion.generated_tokens, std::ssize(ids));
+  EXPECT_TRUE(completion.reason == FinishReason::kStop ||
+              completion.reason == FinishReason::kContext);
   return ids;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/must.h"
 #include "tests/support/test_data.h"
 
 namespace r1 {
@@ -16,11 +17,9 @@ struct Rig {
   static Rig from_data(const std::string& tokenizer, const std::string& chat_template) {
     const auto json =
         read_test_file(find_test_data("tokenizers/" + tokenizer + "/tokenizer.json.gz"));
-    auto parsed = ChatTemplate::parse(
-        read_test_file(find_test_data("templates/" + chat_template + ".jinja")));
-    if (!parsed) throw std::runtime_error(parsed.error().message);
-    return {std::make_unique<Tokenizer>(*Tokenizer::from_json(json)),
-            std::make_unique<ChatTemplate>(*parsed)};
+    return {std::make_unique<Tokenizer>(must(Tokenizer::from_json(json))),
+            std::make_unique<ChatTemplate>(must(ChatTemplate::parse(
+                read_test_file(find_test_data("templates/" + chat_template + ".jinja")))))};
   }
   PromptBuilder builder() const { return {chat_template.get(), tokenizer.get(), "a-model"}; }
   std::string render(const Json& messages, Think think, const Json* tools = nullptr) const {

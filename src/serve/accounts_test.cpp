@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "format/test_bytes.h"
+#include "tests/support/must.h"
 
 namespace r1 {
 namespace {
@@ -10,11 +11,7 @@ namespace {
 constexpr int64_t kNow = 1'795'812'345;  // 2026-11-27
 constexpr int64_t kDay = 86'400;
 
-Ledger ledger_at(const std::string& path) {
-  auto ledger = Ledger::open(path);
-  if (!ledger) throw std::runtime_error(ledger.error().message);
-  return *std::move(ledger);
-}
+Ledger ledger_at(const std::string& path) { return must(Ledger::open(path)); }
 
 TEST(Ledger, SumsSurviveTheProcess) {
   const TemporaryFolder folder;

@@ -5,15 +5,12 @@
 
 #include "base/file.h"
 #include "format/test_bytes.h"
+#include "tests/support/must.h"
 
 namespace r1 {
 namespace {
 
-Database opened(const std::string& path) {
-  auto database = Database::open(path);
-  if (!database) throw std::runtime_error(database.error().message);
-  return *std::move(database);
-}
+Database opened(const std::string& path) { return must(Database::open(path)); }
 
 TEST(Sqlite, ValuesComeBackAsTheyWere) {
   const TemporaryFolder folder;

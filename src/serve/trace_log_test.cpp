@@ -10,17 +10,14 @@
 #include "serve/digest.h"
 #include "serve/trace_writer.h"
 #include "serve/weight_hash.h"
+#include "tests/support/must.h"
 
 namespace r1 {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-TraceLog opened(const std::string& path) {
-  auto log = TraceLog::open(path);
-  if (!log) throw std::runtime_error(log.error().message);
-  return *std::move(log);
-}
+TraceLog opened(const std::string& path) { return must(TraceLog::open(path)); }
 
 std::string content(const std::string& user, int64_t seconds, const std::string& question,
                     const std::string& thought, const std::string& answer) {
@@ -52,10 +49,9 @@ void tamper(const std::string& path, const char* sql) {
   ASSERT_TRUE(done) << done.error().message;
 }
 
-std::vector<int64_t> ids(const Result<std::vector<TraceLine>>& lines) {
-  if (!lines) throw std::runtime_error(lines.error().message);
+std::vector<int64_t> ids(Result<std::vector<TraceLine>> lines) {
   std::vector<int64_t> all;
-  for (const TraceLine& line : *lines) all.push_back(line.id);
+  for (const TraceLine& line : must(std::move(lines))) all.push_back(line.id);
   return all;
 }
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "tests/support/must.h"
 #include "tests/support/test_data.h"
 
 namespace r1 {
@@ -29,10 +30,8 @@ std::vector<std::string> split(const std::string& text, const std::string& separ
 Tokenizer load(const std::string& folder) {
   const std::string json_path = find_test_data("tokenizers/" + folder + "/tokenizer.json.gz");
   const std::string config_path = find_test_data("tokenizers/" + folder + "/tokenizer_config.json");
-  auto tokenizer = Tokenizer::from_json(read_test_file(json_path),
-                                        config_path.empty() ? "" : read_test_file(config_path));
-  if (!tokenizer) ADD_FAILURE() << folder << ": " << tokenizer.error().message;
-  return *std::move(tokenizer);
+  return must(Tokenizer::from_json(read_test_file(json_path),
+                                   config_path.empty() ? "" : read_test_file(config_path)));
 }
 
 class Golden : public testing::TestWithParam<const char*> {};

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "tests/support/must.h"
 
 namespace r1 {
 namespace {
@@ -28,9 +29,7 @@ const Tokenizer& tokenizer() {
       spec.kinds.push_back(i < n_control ? TokenKind::kControl : TokenKind::kNormal);
     spec.bos = 0;
     spec.eos = 1;
-    auto t = Tokenizer::from_vocab(spec);
-    if (!t) throw std::runtime_error(t.error().message);
-    return *std::move(t);
+    return must(Tokenizer::from_vocab(spec));
   }();
   return kTokenizer;
 }
@@ -52,9 +51,7 @@ DatasetOptions options() {
 }
 
 Example parsed(std::string_view line, const DatasetOptions& o = options()) {
-  auto e = parse_example(line, 0, o);
-  if (!e) throw std::runtime_error(e.error().message);
-  return *std::move(e);
+  return must(parse_example(line, 0, o));
 }
 
 void expect_refused(std::string_view line, std::string_view reason,

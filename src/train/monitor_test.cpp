@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "tests/support/must.h"
 #include "train/run_files.h"
 
 namespace r1 {
@@ -19,14 +20,12 @@ class MonitorTest : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::unique_ptr<Monitor> open(int64_t resume_step = 0, View view = View::kPlain) {
-    auto monitor = Monitor::open({.folder = folder_,
-                                  .title = "test",
-                                  .total_steps = 10,
-                                  .resume_step = resume_step,
-                                  .view = view,
-                                  .print = [this](std::string_view text) { shown_ += text; }});
-    if (!monitor) throw std::runtime_error(monitor.error().message);
-    return *std::move(monitor);
+    return must(Monitor::open({.folder = folder_,
+                               .title = "test",
+                               .total_steps = 10,
+                               .resume_step = resume_step,
+                               .view = view,
+                               .print = [this](std::string_view text) { shown_ += text; }}));
   }
   std::string text(std::string_view file) const {
     return *read_file(folder_ + "/" + std::string(file), 1 << 24);

@@ -28,17 +28,13 @@ class DeepSeek : public testing::TestWithParam<std::string> {
     options.experts = true;
     options.mtp = model->drafts();
     options.chunk = 40;
-    auto replays = replay(
+    return must(replay(
         *model, ctx,
         {golden_tensor<int32_t>(golden, "tokens_a"), golden_tensor<int32_t>(golden, "tokens_b")},
-        options);
-    if (!replays) throw std::runtime_error(replays.error().message);
-    return *std::move(replays);
+        options));
   }
   static WeightFile open(const std::string& folder) {
-    auto golden = WeightFile::open(folder + "/golden.safetensors");
-    if (!golden) throw std::runtime_error(golden.error().message);
-    return *std::move(golden);
+    return must(WeightFile::open(folder + "/golden.safetensors"));
   }
 };
 
@@ -113,10 +109,9 @@ std::vector<float> run_random(const RandomDeepSeek& model, const LoadOptions& lo
   for (int32_t i = 0; i < 40; ++i) ids.push_back(i * 7 % 40);
   ReplayOptions options;
   options.mtp = load.mtp;
-  const auto replays = replay(*loaded, ctx, {ids}, options);
-  if (!replays) throw std::runtime_error(replays.error().message);
-  std::vector<float> all = (*replays)[0].logits;
-  all.insert(all.end(), (*replays)[0].mtp_logits.begin(), (*replays)[0].mtp_logits.end());
+  const Replay said = must(replay(*loaded, ctx, {ids}, options))[0];
+  std::vector<float> all = said.logits;
+  all.insert(all.end(), said.mtp_logits.begin(), said.mtp_logits.end());
   return all;
 }
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "infer/engine.h"
+#include "tests/support/must.h"
 #include "tests/support/test_data.h"
 
 namespace r1 {
@@ -18,21 +19,14 @@ std::unique_ptr<Engine> load(const std::string& path) {
   EngineOptions options;
   options.threads = 1;
   options.context = 512;
-  auto engine = Engine::load(path, options);
-  if (!engine) throw std::runtime_error(engine.error().message);
-  return *std::move(engine);
+  return must(Engine::load(path, options));
 }
 
 Embedding embed(Engine& engine, const std::string& text) {
   std::promise<Result<Embedding>> told;
-  auto prompt = engine.prompt(text);
-  if (!prompt) throw std::runtime_error(prompt.error().message);
-  const auto number = engine.embed(*std::move(prompt), "",
-                                   [&](Result<Embedding> e) { told.set_value(std::move(e)); });
-  if (!number) throw std::runtime_error(number.error().message);
-  auto embedding = told.get_future().get();
-  if (!embedding) throw std::runtime_error(embedding.error().message);
-  return *std::move(embedding);
+  must(engine.embed(must(engine.prompt(text)), "",
+                    [&](Result<Embedding> e) { told.set_value(std::move(e)); }));
+  return must(told.get_future().get());
 }
 
 TEST(Embedding, IsTheMeanOfTheLastStates) {

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <thread>
 
+#include "tests/support/must.h"
 #include "tests/support/test_data.h"
 
 namespace r1 {
@@ -23,9 +24,7 @@ std::unique_ptr<Engine> load(const std::string& path, EngineOptions options = {}
   options.compute = Compute::kF32;
   options.kv_dtype = DType::kF32;
   if (options.context == 0) options.context = 512;
-  auto engine = Engine::load(path, options);
-  if (!engine) throw std::runtime_error(engine.error().message);
-  return *std::move(engine);
+  return must(Engine::load(path, options));
 }
 
 GenerateParams greedy(int64_t max_tokens) {
@@ -44,7 +43,7 @@ struct Said {
 Said collect(const std::function<Result<Completion>(const Engine::OnPiece&)>& generate) {
   Said said;
   std::string thought, answer;
-  auto completion = generate([&](const Piece& piece) {
+  said.completion = must(generate([&](const Piece& piece) {
     thought += piece.thought;
     answer += piece.answer;
     for (const auto& token : piece.tokens) said.ids.push_back(token.id);
@@ -52,9 +51,7 @@ Said collect(const std::function<Result<Completion>(const Engine::OnPiece&)>& ge
       EXPECT_EQ(piece.generated_tokens, std::ssize(said.ids));
     }
     return true;
-  });
-  if (!completion) throw std::runtime_error(completion.error().message);
-  said.completion = *std::move(completion);
+  }));
   EXPECT_EQ(said.completion.thought, thought);
   EXPECT_EQ(said.completion.answer, answer);
   EXPECT_EQ(said.completion.generated_tokens, std::ssize(said.ids));

@@ -19,28 +19,27 @@ const std::vector<int32_t> kIds = {1, 17, 5, 99, 3, 42, 8, 120, 64, 2};
 
 std::vector<float> logits_of(const Model& model, Context& ctx,
                              const std::vector<int32_t>& ids = kIds) {
-  auto kv = KvPages::create(model.kv_shape(DType::kF32), 1);
-  if (!kv) throw std::runtime_error(kv.error().message);
+  KvPages kv = must(KvPages::create(model.kv_shape(DType::kF32), 1));
   const int32_t page = 0;
   Batch batch;
   batch.tokens = ids;
   batch.parts = {{0, static_cast<int32_t>(ids.size()), 0, {&page, 1}}};
   batch.wanted.resize(ids.size());
   std::iota(batch.wanted.begin(), batch.wanted.end(), 0);
-  const Tensor y = model.forward(ctx, batch, *kv);
+  const Tensor y = model.forward(ctx, batch, kv);
   return {y.data(), y.data() + y.size()};
 }
 
 // A model that has learned something: every value is another than the file's.
 std::unique_ptr<Model> trained_model(const WeightFile& file, Context& ctx) {
-  auto model = Model::load(file, LoadOptions{.compute = Compute::kF32, .learn = DType::kF32}, ctx);
-  if (!model) throw std::runtime_error(model.error().message);
-  for (const ModelParameter& p : (*model)->parameters()) {
+  auto model =
+      must(Model::load(file, LoadOptions{.compute = Compute::kF32, .learn = DType::kF32}, ctx));
+  for (const ModelParameter& p : model->parameters()) {
     for (int64_t i = 0; i < p.values.size(); ++i)
       p.values.data()[i] += 0.01f * static_cast<float>(i % 7 - 3);
     p.refresh(ctx);
   }
-  return *std::move(model);
+  return model;
 }
 
 class Export : public testing::TestWithParam<std::string> {

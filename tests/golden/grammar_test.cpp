@@ -8,6 +8,7 @@
 
 #include "infer/engine.h"
 #include "infer/grammar/automaton.h"
+#include "tests/support/must.h"
 #include "tests/support/test_data.h"
 
 namespace r1 {
@@ -40,9 +41,7 @@ std::unique_ptr<Engine> load(const std::string& path, Speculate speculate) {
   options.threads = 1;
   options.context = 512;
   options.speculate = speculate;
-  auto engine = Engine::load(path, options);
-  if (!engine) throw std::runtime_error(engine.error().message);
-  return *std::move(engine);
+  return must(Engine::load(path, options));
 }
 
 Completion ask(Engine& engine, uint64_t seed, GrammarPtr grammar, int64_t max_tokens = -1) {
@@ -53,9 +52,7 @@ Completion ask(Engine& engine, uint64_t seed, GrammarPtr grammar, int64_t max_to
   p.max_tokens = max_tokens;
   p.grammar = std::move(grammar);
   const Json messages = Json::array({{{"role", "user"}, {"content", "Tell me in JSON."}}});
-  auto said = engine.chat(messages, Think::kAuto, p, {});
-  if (!said) throw std::runtime_error(said.error().message);
-  return *std::move(said);
+  return must(engine.chat(messages, Think::kAuto, p, {}));
 }
 
 TEST(GrammarOnModels, AnswersParseAndAreValidAndTheSameAmongOthers) {

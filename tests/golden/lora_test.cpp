@@ -65,8 +65,7 @@ class Lora : public testing::Test {
     }
   }
   static std::vector<float> logits_of(const Model& model, Context& ctx, size_t chunk) {
-    auto kv = KvPages::create(model.kv_shape(DType::kF32), 1);
-    if (!kv) throw std::runtime_error(kv.error().message);
+    KvPages kv = must(KvPages::create(model.kv_shape(DType::kF32), 1));
     const int32_t page = 0;
     std::vector<float> all;
     for (size_t at = 0; at < kIds.size(); at += chunk) {
@@ -77,7 +76,7 @@ class Lora : public testing::Test {
       batch.parts = {{0, static_cast<int32_t>(n), static_cast<int32_t>(at), {&page, 1}}};
       batch.wanted.resize(n);
       std::iota(batch.wanted.begin(), batch.wanted.end(), 0);
-      const Tensor y = model.forward(ctx, batch, *kv);
+      const Tensor y = model.forward(ctx, batch, kv);
       all.insert(all.end(), y.data(), y.data() + y.size());
     }
     return all;

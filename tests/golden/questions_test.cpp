@@ -4,22 +4,17 @@
 #include <gtest/gtest.h>
 
 #include "grade/countdown_problems.h"
+#include "tests/support/must.h"
 
 namespace r1 {
 namespace {
 
 Recipe nano(const std::vector<std::string>& overrides = {}) {
   const std::string text = "[run]\nsteps = 1\n[model]\nconfig = \"" R1_SOURCE "/models/r1-nano\"\n";
-  auto recipe = parse_recipe(text, "recipe", TrainKind::kGrpo, overrides);
-  if (!recipe) throw std::runtime_error(recipe.error().message);
-  return *std::move(recipe);
+  return must(parse_recipe(text, "recipe", TrainKind::kGrpo, overrides));
 }
 
-TrainedModel open(const Recipe& recipe) {
-  auto trained = open_model(recipe);
-  if (!trained) throw std::runtime_error(trained.error().message);
-  return *std::move(trained);
-}
+TrainedModel open(const Recipe& recipe) { return must(open_model(recipe)); }
 
 TEST(Questions, AreAskedThroughTheTemplateAndJudgedByTheTask) {
   const Recipe recipe =

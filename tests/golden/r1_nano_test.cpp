@@ -55,8 +55,7 @@ TEST(R1Nano, TheSecondLossHasTheGradientOfItsDefinition) {
   const auto loss = [&] {
     ReplayOptions with_mtp;
     with_mtp.mtp = true;
-    const auto replays = replay(*model, on, ids, with_mtp);
-    if (!replays) throw std::runtime_error(replays.error().message);
+    const auto replays = must(replay(*model, on, ids, with_mtp));
     const auto vocab = static_cast<size_t>(model->config().vocab_size);
     const auto logp = [&](const std::vector<float>& logits, int64_t row, int32_t id) {
       const auto of_row = std::span(logits).subspan(static_cast<size_t>(row) * vocab, vocab);
@@ -68,8 +67,8 @@ TEST(R1Nano, TheSecondLossHasTheGradientOfItsDefinition) {
     for (size_t s = 0; s < ids.size(); ++s) {
       for (int64_t t = batch[s].first; t < std::ssize(ids[s]); ++t) {
         const int32_t id = ids[s][static_cast<size_t>(t)];
-        total -= logp((*replays)[s].logits, t - 1, id);
-        if (t >= 2) total -= kLambda * logp((*replays)[s].mtp_logits, t - 2, id);
+        total -= logp(replays[s].logits, t - 1, id);
+        if (t >= 2) total -= kLambda * logp(replays[s].mtp_logits, t - 2, id);
       }
     }
     return total;

@@ -66,7 +66,7 @@ Said say(const Model& model, Context& ctx, std::unique_ptr<Speculator> speculato
     request.sampling.seed = i;
     sinks.push_back(std::make_shared<Collector>(n_tokens));
     request.sink = sinks.back();
-    if (!batcher.submit(std::move(request))) throw std::runtime_error("not submitted");
+    must(batcher.submit(std::move(request)));
   }
   Said said;
   for (const auto& sink : sinks) {

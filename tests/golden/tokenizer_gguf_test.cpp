@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "infer/vocab_spec.h"
+#include "tests/support/must.h"
 #include "tests/support/test_data.h"
 
 namespace r1 {
@@ -13,11 +14,7 @@ namespace {
 using nlohmann::json;
 using Ids = std::vector<int32_t>;
 
-Tokenizer open(const std::string& path) {
-  auto tokenizer = open_tokenizer(path);
-  if (!tokenizer) ADD_FAILURE() << tokenizer.error().message;
-  return *std::move(tokenizer);
-}
+Tokenizer open(const std::string& path) { return must(open_tokenizer(path)); }
 
 std::vector<std::string> split(const std::string& text, const std::string& separator) {
   std::vector<std::string> parts;

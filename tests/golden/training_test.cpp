@@ -31,11 +31,10 @@ class Training : public testing::TestWithParam<std::string> {
     options.micro_batch = way.micro_batch;
     options.recompute = way.recompute;
     Learner learner(*model, ctx, options);
-    const auto done = learner.accumulate(
+    must(learner.accumulate(
         batch, [](size_t sequence, std::span<const float>, std::span<float> gradient) {
           std::fill(gradient.begin(), gradient.end(), -0.1f * static_cast<float>(sequence + 1));
-        });
-    if (!done) throw std::runtime_error(done.error().message);
+        }));
     Gradients all;
     for (size_t i = 0; i < model->parameters().size(); ++i)
       all.emplace_back(learner.gradient(i).begin(), learner.gradient(i).end());
