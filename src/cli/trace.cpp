@@ -90,16 +90,34 @@ std::string shown_snippet(std::string_view snippet, const Styles& style) {
   return shown;
 }
 
+// What was erased, when and by which flags.
+void show_erasures(const std::vector<TraceLine>& lines, const Styles& style, int width) {
+  if (lines.empty()) return fmt::print(stderr, "nothing was erased\n");
+  fmt::print("{}{:>6}  {:<20}  {:<20}  {}{}\n", style.dim, "id", "time", "by", "erased",
+             style.reset);
+  for (const TraceLine& line : lines) {
+    const Json s = trace_summary(line);
+    const std::string head = fmt::format("{:>6}  {:<20}  {:<20}  ", line.id, cell(s["time"]),
+                                         fit_width(cell(s["reason"]), 20));
+    fmt::print("{}{}\n", head,
+               fit_width(cell(s["erased"]), std::max(10, width - display_width(head))));
+  }
+}
+
 Result<void> list(TraceLog& log, const TraceOptions& o) {
   R1_TRY(const auto lines, log.list(o.filter));
   if (o.json) {
     for (const TraceLine& line : lines) fmt::print("{}\n", dump(trace_summary(line)));
     return {};
   }
-  if (lines.empty()) fmt::print(stderr, "no traces{}\n", o.filter.search.empty() ? "" : " found");
   const Terminal to = terminal(1);
   const Styles style = styles(to);
   const int width = to.interactive ? to.width : 160;
+  if (o.filter.erased) {
+    show_erasures(lines, style, width);
+    return {};
+  }
+  if (lines.empty()) fmt::print(stderr, "no traces{}\n", o.filter.search.empty() ? "" : " found");
   if (!lines.empty())
     fmt::print("{}{:>6}  {:<20}  {:<20}  {:<8}  {:>7}  {:>6}  {:<9}  {}{}\n", style.dim, "id",
                "time", "model", "key", "thought", "answer", "finish", "prompt", style.reset);
@@ -252,6 +270,7 @@ Run declare_trace(CLI::App& app) {
   app.add_option("--limit", o->filter.limit, "list, search: at most so many; default: 50")
       ->check(CLI::Range(int64_t{1}, kAll))
       ->type_name("N");
+  app.add_flag("--erased", o->filter.erased, "list: what was erased, when and why");
   app.add_flag("--json", o->json, "list, show, search, replay: JSON");
   add_choice(app, "--format", "jsonl|markdown", "export: default jsonl", [o](const std::string& v) {
     o->format = v;

@@ -150,14 +150,14 @@ Result<std::vector<TraceLine>> TraceLog::list(const TraceFilter& f) {
   // ?1 is the query, where there is one.
   const std::string sql = fmt::format(
       "SELECT id, content, digest, chain, {} FROM {} WHERE {} AND time IS NOT NULL "
-      "AND model IS NOT NULL AND (?2 = '' OR key = ?2) AND (?3 = '' OR user = ?3) "
+      "AND (model IS NULL) = ?9 AND (?2 = '' OR key = ?2) AND (?3 = '' OR user = ?3) "
       "AND (?4 = '' OR model = ?4) AND time >= ?5 * 1000 AND (?6 = 0 OR time < ?6 * 1000) "
       "AND (?7 = 0 OR id < ?7) ORDER BY id DESC LIMIT ?8",
       search ? "snippet(words, -1, char(1), char(2), '…', 12)" : "''",
       search ? "words JOIN trace ON trace.id = words.rowid" : "trace",
       search ? "words MATCH ?1" : "?1 = ''");
   R1_TRY(auto rows, database_.prepare(sql));
-  rows.with(query, f.key, f.user, f.model, f.since, f.until, f.before, f.limit);
+  rows.with(query, f.key, f.user, f.model, f.since, f.until, f.before, f.limit, f.erased);
   std::vector<TraceLine> lines;
   for (;;) {
     R1_TRY(const bool more, rows.step());

@@ -21,6 +21,7 @@ struct TraceFilter {
   int64_t since = 0, until = 0;  // seconds since 1970, since <= t < until; 0: no bound
   int64_t before = 0;            // ids below; 0: all
   std::string search = {};       // words that all occur; "a phrase"; begin*
+  bool erased = false;           // erasures instead, which have no key, user, model and words
   int64_t limit = 50;
 };
 
@@ -42,7 +43,7 @@ class TraceLog {
   // All or none of them, durably.
   Result<void> append(const std::vector<std::string>& contents);
 
-  // Newest first; no erasures, and none that was erased.
+  // Newest first; none that was erased.
   Result<std::vector<TraceLine>> list(const TraceFilter& filter);
   // An erasure's content has `erased`, the ids, and no model.
   Result<std::optional<TraceLine>> find(int64_t id);

@@ -201,6 +201,8 @@ TEST(TraceLog, WhatIsErasedIsInNoByteOfItsFiles) {
   EXPECT_EQ(server.list({.search = "plugh", .limit = 500})->size(), 120u);
   EXPECT_TRUE((*server.find(1))->content.is_null());
   EXPECT_EQ((*server.find(181))->content["reason"], "--user ann");
+  EXPECT_EQ(ids(server.list({.erased = true})), Ids{181});
+  EXPECT_EQ(ids(server.list({.limit = 1})), Ids{180}) << "a list of traces has none of them";
   const auto v = server.verify(before);
   ASSERT_TRUE(v);
   EXPECT_EQ(v->bad, 0) << v->reason;

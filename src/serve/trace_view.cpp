@@ -122,6 +122,11 @@ ThoughtStructure structure_of(const TraceLine& line) {
 Json trace_summary(const TraceLine& line) {
   const Json& c = line.content;
   if (c.is_null()) return {{"id", line.id}, {"erased", true}};
+  if (is_erasure(line))
+    return {{"id", line.id},
+            {"time", time_of(c)},
+            {"erased", field(c, "erased")},
+            {"reason", field(c, "reason")}};
   const Json thought = field(c, "tokens", "thought"), all = field(c, "tokens", "generated");
   Json summary = {{"id", line.id},
                   {"time", time_of(c)},

@@ -12,7 +12,8 @@
 namespace r1 {
 
 // id, time, model, key, user, prompt (its first 200 characters), thought_tokens, answer_tokens,
-// finish, seconds, snippet (of a search: HTML, the words found in <b>).
+// finish, seconds, snippet (of a search: HTML, the words found in <b>). Of an erasure: id, time,
+// erased (ids), reason.
 nlohmann::ordered_json trace_summary(const TraceLine& line);
 
 // All of the content but its nonce and folders; "structure" too, its places in UTF-16's units, as

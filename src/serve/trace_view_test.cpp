@@ -63,8 +63,11 @@ TEST(TraceView, WhatWasErasedIsTold) {
   EXPECT_EQ(trace_summary(l), (Json{{"id", 7}, {"erased", true}}));
   EXPECT_EQ(trace_whole(l)["digest"], "d");
   EXPECT_FALSE(is_erasure(l));
-  l.content = {{"time", 1}, {"erased", {3}}, {"reason", "ids"}};
+  l.content = {{"time", 1795542087123}, {"erased", {3}}, {"reason", "ids"}};
   EXPECT_TRUE(is_erasure(l));
+  EXPECT_EQ(
+      trace_summary(l),
+      (Json{{"id", 7}, {"time", "2026-11-24T17:41:27Z"}, {"erased", {3}}, {"reason", "ids"}}));
 }
 
 }  // namespace

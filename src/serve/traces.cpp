@@ -92,12 +92,16 @@ std::variant<TraceFilter, Problem> read_trace_filter(std::string_view query) {
       filter.before = *number;
     } else if (name == "since" && number) {
       filter.since = *number;
+    } else if (name == "erased" && (value == "true" || value == "false")) {
+      filter.erased = value == "true";
     } else {
-      const bool known = name == "limit" || name == "before" || name == "since";
+      const bool numeric = name == "limit" || name == "before" || name == "since";
       return Problem{
           .message =
-              known ? fmt::format("{}: a whole number is wanted, limit from 1 to {}", name, kMost)
-                    : "limit, before, since, model, key, user and search are known here",
+              numeric ? fmt::format("{}: a whole number is wanted, limit from 1 to {}", name, kMost)
+              : name == "erased"
+                  ? "erased: true or false is wanted"
+                  : "limit, before, since, model, key, user, search and erased are known here",
           .param = name};
     }
   }

@@ -136,6 +136,10 @@ TEST_F(Traced, IsShownSearchedExportedAndErased) {
   }
   EXPECT_EQ(trace({"show", id}).err, "r1: trace " + id + " was erased\n");
   EXPECT_EQ(lines(trace({"list", "--json"}).out).size(), 4u);
+  const auto erasures = lines(trace({"list", "--erased", "--json"}).out);
+  ASSERT_EQ(erasures.size(), 1u);
+  EXPECT_EQ(erasures[0]["erased"].size(), 2u);
+  EXPECT_EQ(erasures[0]["reason"], "user -");
   const auto verified = trace({"verify"});
   EXPECT_NE(verified.out.find("7 lines hold: 4 traces, 2 erased, 1 erasure"), std::string::npos)
       << verified.out << verified.err;
@@ -170,6 +174,11 @@ TEST_F(Traced, IsServedToItsScopeAlone) {
   EXPECT_EQ(get("/traces?limit=0", reader).status, 400);
   EXPECT_EQ(get("/traces?search=%22", reader).status, 400);
   EXPECT_EQ(get("/traces?colour=red", reader).status, 400);
+  EXPECT_EQ(get("/traces?erased=2", reader).status, 400);
+  EXPECT_EQ(trace({"erase", "1"}).out, "erased 1 trace\n");
+  const Json erasures = get("/traces?erased=true", reader).json()["traces"];
+  ASSERT_EQ(erasures.size(), 1u);
+  EXPECT_EQ(erasures[0]["erased"], Json::array({1}));
   const Json whole = get("/traces/2", reader).json();
   EXPECT_EQ(whole["choice"], 1);
   EXPECT_EQ(whole["params"]["seed"], 2);
