@@ -373,7 +373,10 @@ void with_model(App& app, const std::string& name, std::optional<double> keep_al
       });
 }
 
-void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply) {
+void answer(App& app, const HttpRequest& request, Ask ask, MakeVoice voice, Refuse words,
+            std::shared_ptr<Reply> reply) {
+  ask.key = request.key;
+  ask.path = request.path;
   const std::string name = ask.model;
   const auto keep_alive = ask.keep_alive;
   with_model(app, name, keep_alive, words, reply,

@@ -120,8 +120,9 @@ void apply(const MadeFrom& made, Ask& ask);
 void with_model(App& app, const std::string& name, std::optional<double> keep_alive, Refuse words,
                 std::shared_ptr<Reply> reply, std::function<void(const ShelfItem&, Lease)> ready);
 
-// Loads the model where it must, and answers.
-void answer(App& app, Ask ask, MakeVoice voice, Refuse words, std::shared_ptr<Reply> reply);
+// Loads the model where it must, and answers what the request asks.
+void answer(App& app, const HttpRequest& request, Ask ask, MakeVoice voice, Refuse words,
+            std::shared_ptr<Reply> reply);
 
 std::string fresh_id(std::string_view prefix);  // random
 int64_t unix_seconds();

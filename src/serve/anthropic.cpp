@@ -340,42 +340,29 @@ std::variant<Ask, Problem> read_anthropic(const Json& body, bool count_only) {
 }
 
 void anthropic_messages(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
-  const auto body = parse_object(request.body);
-  if (const auto* problem = std::get_if<Problem>(&body))
-    return refuse(*reply, *problem, anthropic_refusal);
-  auto asked = read_anthropic(std::get<Json>(body), false);
-  if (const auto* problem = std::get_if<Problem>(&asked))
-    return refuse(*reply, *problem, anthropic_refusal);
-  Ask& ask = std::get<Ask>(asked);
-  ask.key = request.key;
-  ask.path = request.path;
-  MakeVoice voice = [name = ask.model, show = ask.think != Think::kOff](const Lease&) {
+  auto ask = read_body(request, *reply, anthropic_refusal,
+                       [](const Json& body) { return read_anthropic(body, false); });
+  if (!ask) return;
+  MakeVoice voice = [name = ask->model, show = ask->think != Think::kOff](const Lease&) {
     return std::make_unique<AnthropicVoice>(name, show);
   };
-  answer(app, std::move(ask), std::move(voice), anthropic_refusal, std::move(reply));
+  answer(app, request, *std::move(ask), std::move(voice), anthropic_refusal, std::move(reply));
 }
 
 void anthropic_count(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
-  const auto body = parse_object(request.body);
-  if (const auto* problem = std::get_if<Problem>(&body))
-    return refuse(*reply, *problem, anthropic_refusal);
-  auto asked = read_anthropic(std::get<Json>(body), true);
-  if (const auto* problem = std::get_if<Problem>(&asked))
-    return refuse(*reply, *problem, anthropic_refusal);
-  auto ask = std::make_shared<Ask>(std::move(std::get<Ask>(asked)));
-  const ShelfItem* item = app.shelf.find(ask->model);
-  if (!item)
-    return refuse(*reply, {.status = 404, .message = "model: " + ask->model}, anthropic_refusal);
-  app.shelf.open(*item, {}, [ask, reply](Result<Lease> model) {
-    auto prompt = model ? (*model)->prompt(ask->messages, ask->think,
-                                           ask->tools.offered() ? &ask->tools.list : nullptr,
-                                           ask->begun ? &*ask->begun : nullptr)
-                        : Result<Prompt>(error("the model cannot be loaded now"));
-    reply->post([reply, prompt = std::make_shared<Result<Prompt>>(std::move(prompt))] {
-      if (!*prompt) return refuse(*reply, {.message = prompt->error().message}, anthropic_refusal);
-      reply->send(200, "application/json", dump({{"input_tokens", (*prompt)->ids.size()}}));
-    });
-  });
+  auto asked = read_body(request, *reply, anthropic_refusal,
+                         [](const Json& body) { return read_anthropic(body, true); });
+  if (!asked) return;
+  const auto ask = std::make_shared<Ask>(*std::move(asked));
+  const auto count = [ask, reply](const ShelfItem& item, const Lease& model) {
+    if (item.made) apply(*item.made, *ask);
+    const auto prompt =
+        model->prompt(ask->messages, ask->think, ask->tools.offered() ? &ask->tools.list : nullptr,
+                      ask->begun ? &*ask->begun : nullptr);
+    if (!prompt) return refuse(*reply, {.message = prompt.error().message}, anthropic_refusal);
+    reply->send(200, "application/json", dump({{"input_tokens", prompt->ids.size()}}));
+  };
+  with_model(app, ask->model, {}, anthropic_refusal, reply, count);
 }
 
 }  // namespace r1

@@ -12,6 +12,23 @@ namespace r1 {
 
 using Handle = void (*)(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply);
 
+// The body of a request as `read` understands it, Json to a variant of what is asked and a Problem;
+// nothing where it is a problem, which the reply then has told.
+template <class Read>
+auto read_body(const HttpRequest& request, Reply& reply, Refuse words, Read read) {
+  using Asked =
+      std::variant_alternative_t<0, std::invoke_result_t<Read, const nlohmann::ordered_json&>>;
+  const auto fail = [&](const Problem& problem) {
+    refuse(reply, problem, words);
+    return std::optional<Asked>();
+  };
+  const auto body = parse_object(request.body);
+  if (const auto* problem = std::get_if<Problem>(&body)) return fail(*problem);
+  auto asked = read(std::get<nlohmann::ordered_json>(body));
+  if (const auto* problem = std::get_if<Problem>(&asked)) return fail(*problem);
+  return std::optional<Asked>(std::get<Asked>(std::move(asked)));
+}
+
 // Messages as chat templates take them; contents become texts, and what a model's earlier thoughts
 // were is dropped, or where `strict` refused as DeepSeek-R1's first API did.
 struct ReadMessages {
@@ -55,8 +72,6 @@ std::variant<OpenAiAsk, Problem> read_openai_completion(const nlohmann::ordered_
                                                         bool deepseek);
 Refusal openai_refusal(const Problem& problem);
 Refusal deepseek_refusal(const Problem& problem);
-MakeVoice openai_chat_voice(const OpenAiAsk& ask);
-MakeVoice openai_completion_voice(const OpenAiAsk& ask);
 void openai_chat(App&, const HttpRequest&, std::shared_ptr<Reply>);
 void openai_completion(App&, const HttpRequest&, std::shared_ptr<Reply>);
 void openai_models(App&, const HttpRequest&, std::shared_ptr<Reply>);

@@ -169,11 +169,10 @@ class Embeddings final : public std::enable_shared_from_this<Embeddings> {
 
 void handle(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply,
             EmbedAsk::Words words, Refuse refusal) {
-  const auto body = parse_object(request.body);
-  if (const auto* problem = std::get_if<Problem>(&body)) return refuse(*reply, *problem, refusal);
-  auto asked = read_embeddings(std::get<Json>(body), words);
-  if (const auto* problem = std::get_if<Problem>(&asked)) return refuse(*reply, *problem, refusal);
-  auto ask = std::make_shared<EmbedAsk>(std::get<EmbedAsk>(std::move(asked)));
+  auto asked = read_body(request, *reply, refusal,
+                         [&](const Json& body) { return read_embeddings(body, words); });
+  if (!asked) return;
+  const auto ask = std::make_shared<EmbedAsk>(*std::move(asked));
   ask->key = request.key;
   const auto ready = [&app, ask, reply, refusal](const ShelfItem& item, Lease model) {
     std::make_shared<Embeddings>(app, std::move(*ask), item, std::move(model), refusal, reply)

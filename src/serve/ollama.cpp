@@ -1,9 +1,6 @@
-// Ollama's native API (port 11434): JSON lines, durations in nanoseconds.
+// Ollama's chat and generate (port 11434): JSON lines, durations in nanoseconds.
 #include <chrono>
 
-#include "base/fnv.h"
-#include "format/summary.h"
-#include "format/weight_file.h"
 #include "serve/dialects.h"
 
 namespace r1 {
@@ -132,11 +129,6 @@ class OllamaVoice final : public Voice {
 
 // An empty request loads the model, or with keep_alive 0 puts it back.
 void load_only(App& app, const OllamaAsk& o, std::shared_ptr<Reply> reply) {
-  const ShelfItem* item = app.shelf.find(o.ask.model);
-  if (!item)
-    return refuse(*reply,
-                  {.status = 404, .message = fmt::format("model '{}' not found", o.ask.model)},
-                  ollama_refusal);
   const bool unload = o.ask.keep_alive == 0;
   Json json = {{"model", o.ask.model}, {"created_at", rfc3339(unix_seconds())}};
   if (o.chat)
@@ -145,81 +137,23 @@ void load_only(App& app, const OllamaAsk& o, std::shared_ptr<Reply> reply) {
     json["response"] = "";
   json["done"] = true;
   json["done_reason"] = unload ? "unload" : "load";
-  app.shelf.open(*item, o.ask.keep_alive, [reply, json](Result<Lease> model) {
-    reply->post([reply, json, problem = model ? "" : model.error().message] {
-      if (problem.empty()) return reply->send(200, "application/json", dump(json));
-      refuse(*reply, {.status = 503, .message = problem}, ollama_refusal);
-    });
-  });
+  with_model(app, o.ask.model, o.ask.keep_alive, ollama_refusal, reply,
+             [reply, said = dump(json)](const ShelfItem&, const Lease&) {
+               reply->send(200, "application/json", said);
+             });
 }
 
 void handle(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply, bool chat) {
-  const auto body = parse_object(request.body);
-  if (const auto* problem = std::get_if<Problem>(&body))
-    return refuse(*reply, *problem, ollama_refusal);
-  auto asked = read_ollama(std::get<Json>(body), chat);
-  if (const auto* problem = std::get_if<Problem>(&asked))
-    return refuse(*reply, *problem, ollama_refusal);
-  auto& o = std::get<OllamaAsk>(asked);
-  if (o.load_only) return load_only(app, o, std::move(reply));
-  o.ask.key = request.key;
-  o.ask.path = request.path;
-  OllamaAsk words = o;
+  auto asked = read_body(request, *reply, ollama_refusal,
+                         [&](const Json& body) { return read_ollama(body, chat); });
+  if (!asked) return;
+  if (asked->load_only) return load_only(app, *asked, std::move(reply));
+  OllamaAsk words = *asked;
   words.ask.messages = nullptr;
   answer(
-      app, std::move(o.ask),
+      app, request, std::move(asked->ask),
       [words](const Lease& model) { return std::make_unique<OllamaVoice>(words, model); },
       ollama_refusal, std::move(reply));
-}
-
-struct Details {
-  Json json, capabilities = Json::array();
-  std::optional<std::string> chat_template;
-  std::string licence;
-};
-
-Details details(const ShelfItem& item) {
-  Details d;
-  const auto file = WeightFile::open(item.path);
-  if (!file) return d;
-  const auto s = summarize(*file);
-  if (!s) return d;
-  const double total = s->parameters ? static_cast<double>(s->parameters->total) : 0;
-  d.json = {{"parent_model", ""},
-            {"format", file->container() == Container::kGguf ? "gguf" : "safetensors"},
-            {"family", s->architecture},
-            {"families", Json::array({s->architecture})},
-            {"parameter_size", total >= 1e9 ? fmt::format("{:.1f}B", total / 1e9)
-                                            : fmt::format("{:.1f}M", total / 1e6)},
-            {"quantization_level", s->quantization}};
-  d.capabilities.push_back("completion");
-  if (s->thinking) d.capabilities.push_back("thinking");
-  if (s->chat_template && s->chat_template->find("tools") != std::string::npos &&
-      ToolFormat::of(*s->chat_template))
-    d.capabilities.push_back("tools");
-  d.chat_template = s->chat_template;
-  d.licence = s->licence;
-  return d;
-}
-
-// Ollama's digest is the hash of a manifest; ours stands for name, size and time of the file.
-std::string digest(const ShelfItem& item) {
-  std::string text;
-  uint64_t hash = fnv1a64(fmt::format("{}:{}:{}", item.name, item.bytes, item.modified));
-  for (int i = 0; i < 4; ++i) {
-    text += fmt::format("{:016x}", hash);
-    hash = (hash ^ (hash >> 31)) * 0x9E3779B97F4A7C15;
-  }
-  return text;
-}
-
-Json tag(const ShelfItem& item, const ShelfItem* weights) {
-  return {{"name", item.name},
-          {"model", item.name},
-          {"modified_at", rfc3339(item.modified)},
-          {"size", weights ? weights->bytes : 0},
-          {"digest", digest(item)},
-          {"details", weights ? details(*weights).json : Json::object()}};
 }
 
 }  // namespace
@@ -297,70 +231,6 @@ void ollama_chat(App& app, const HttpRequest& request, std::shared_ptr<Reply> re
 
 void ollama_generate(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
   handle(app, request, std::move(reply), false);
-}
-
-void ollama_tags(App& app, const HttpRequest&, std::shared_ptr<Reply> reply) {
-  Json models = Json::array();
-  for (const ShelfItem* item : app.shelf.items())
-    models.push_back(tag(*item, app.shelf.weights(*item)));
-  reply->send(200, "application/json", dump({{"models", std::move(models)}}));
-}
-
-void ollama_ps(App& app, const HttpRequest&, std::shared_ptr<Reply> reply) {
-  Json models = Json::array();
-  for (const auto& loaded : app.shelf.loaded()) {
-    Json json = tag(*loaded.item, loaded.item);
-    json["size_vram"] = 0;
-    const double until = loaded.expires_in < 0 ? 100 * 365 * 86400.0 : loaded.expires_in;
-    json["expires_at"] = rfc3339(unix_seconds() + static_cast<int64_t>(until));
-    json["context_length"] = loaded.model->context();
-    models.push_back(std::move(json));
-  }
-  reply->send(200, "application/json", dump({{"models", std::move(models)}}));
-}
-
-void ollama_show(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
-  const auto body = parse_object(request.body);
-  if (const auto* problem = std::get_if<Problem>(&body))
-    return refuse(*reply, *problem, ollama_refusal);
-  Fields f(std::get<Json>(body));
-  auto name = f.text("model");
-  if (!name) name = f.text("name");
-  if (f.problem()) return refuse(*reply, *f.problem(), ollama_refusal);
-  const ShelfItem* item = name ? app.shelf.find(*name) : nullptr;
-  if (!item)
-    return refuse(
-        *reply, {.status = 404, .message = fmt::format("model '{}' not found", name.value_or(""))},
-        ollama_refusal);
-  const ShelfItem* weights = app.shelf.weights(*item);
-  if (!weights)
-    return refuse(*reply, {.status = 404, .message = "what it is made from is gone"},
-                  ollama_refusal);
-  Details d = details(*weights);
-  std::string parameters;
-  const Json made = item->made ? item->made->parameters : Json();
-  for (const auto& [key, value] : made.items())
-    parameters += fmt::format("{} {}\n", key, dump(value));
-  const std::string family = d.json.is_object() ? d.json["family"].get<std::string>() : "";
-  Json info = {{"general.architecture", family}};
-  if (const auto file = WeightFile::open(weights->path)) {
-    if (const auto s = summarize(*file)) {
-      if (s->context_length) info[family + ".context_length"] = *s->context_length;
-      if (s->dim) info[family + ".embedding_length"] = *s->dim;
-      if (s->layers) info[family + ".block_count"] = *s->layers;
-      if (s->parameters) info["general.parameter_count"] = s->parameters->total;
-    }
-  }
-  reply->send(200, "application/json",
-              dump({{"modelfile", ""},
-                    {"parameters", parameters},
-                    {"system", item->made ? item->made->system : ""},
-                    {"template", d.chat_template.value_or("")},
-                    {"license", d.licence},
-                    {"details", d.json},
-                    {"model_info", std::move(info)},
-                    {"capabilities", d.capabilities},
-                    {"modified_at", rfc3339(item->modified)}}));
 }
 
 void ollama_version(App&, const HttpRequest&, std::shared_ptr<Reply> reply) {

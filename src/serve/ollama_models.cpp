@@ -1,5 +1,9 @@
-// Ollama's calls that change what is offered: pull, create, copy, delete, blobs. All of it stays in
-// the folder of --models, and nothing is fetched: the machine is the border.
+// Ollama's calls about models: what there is, in tags, ps and show, and what changes it, pull,
+// create, copy, delete and blobs. All of it stays in the folder of --models, and nothing is
+// fetched: the machine is the border.
+#include "base/fnv.h"
+#include "format/summary.h"
+#include "format/weight_file.h"
 #include "serve/dialects.h"
 #include "serve/model_folder.h"
 
@@ -63,7 +67,106 @@ bool done(App& app, Reply& reply, const Result<void>& result) {
   return true;
 }
 
+// What a file says of itself; json is null where it cannot be read.
+struct Details {
+  Json json;
+  Summary summary;
+};
+
+Details details(const ShelfItem& item) {
+  const auto file = WeightFile::open(item.path);
+  if (!file) return {};
+  const auto s = summarize(*file);
+  if (!s) return {};
+  const double total = s->parameters ? static_cast<double>(s->parameters->total) : 0;
+  return {.json = {{"parent_model", ""},
+                   {"format", file->container() == Container::kGguf ? "gguf" : "safetensors"},
+                   {"family", s->architecture},
+                   {"families", Json::array({s->architecture})},
+                   {"parameter_size", total >= 1e9 ? fmt::format("{:.1f}B", total / 1e9)
+                                                   : fmt::format("{:.1f}M", total / 1e6)},
+                   {"quantization_level", s->quantization}},
+          .summary = *s};
+}
+
+// Ollama's digest is the hash of a manifest; ours stands for name, size and time of the file.
+std::string digest(const ShelfItem& item) {
+  std::string text;
+  uint64_t hash = fnv1a64(fmt::format("{}:{}:{}", item.name, item.bytes, item.modified));
+  for (int i = 0; i < 4; ++i) {
+    text += fmt::format("{:016x}", hash);
+    hash = (hash ^ (hash >> 31)) * 0x9E3779B97F4A7C15;
+  }
+  return text;
+}
+
+Json tag(const ShelfItem& item, const ShelfItem* weights) {
+  return {{"name", item.name},
+          {"model", item.name},
+          {"modified_at", rfc3339(item.modified)},
+          {"size", weights ? weights->bytes : 0},
+          {"digest", digest(item)},
+          {"details", weights ? details(*weights).json : Json::object()}};
+}
+
 }  // namespace
+
+void ollama_tags(App& app, const HttpRequest&, std::shared_ptr<Reply> reply) {
+  Json models = Json::array();
+  for (const ShelfItem* item : app.shelf.items())
+    models.push_back(tag(*item, app.shelf.weights(*item)));
+  reply->send(200, "application/json", dump({{"models", std::move(models)}}));
+}
+
+void ollama_ps(App& app, const HttpRequest&, std::shared_ptr<Reply> reply) {
+  Json models = Json::array();
+  for (const auto& loaded : app.shelf.loaded()) {
+    Json json = tag(*loaded.item, loaded.item);
+    json["size_vram"] = 0;
+    const double until = loaded.expires_in < 0 ? 100 * 365 * 86400.0 : loaded.expires_in;
+    json["expires_at"] = rfc3339(unix_seconds() + static_cast<int64_t>(until));
+    json["context_length"] = loaded.model->context();
+    models.push_back(std::move(json));
+  }
+  reply->send(200, "application/json", dump({{"models", std::move(models)}}));
+}
+
+void ollama_show(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
+  with_body(request, *reply, [&](Fields& f) {
+    const std::string name = name_in(f);
+    if (f.problem()) return refuse(*reply, *f.problem(), ollama_refusal);
+    const ShelfItem* item = find(app, name, *reply);
+    if (!item) return;
+    const ShelfItem* weights = app.shelf.weights(*item);
+    if (!weights) return refuse_with(*reply, 404, "what it is made from is gone");
+    const auto [json, s] = details(*weights);
+    Json capabilities = Json::array();
+    if (!json.is_null()) capabilities.push_back("completion");
+    if (s.thinking) capabilities.push_back("thinking");
+    if (s.chat_template && s.chat_template->find("tools") != std::string::npos &&
+        ToolFormat::of(*s.chat_template))
+      capabilities.push_back("tools");
+    Json info = {{"general.architecture", s.architecture}};
+    if (s.context_length) info[s.architecture + ".context_length"] = *s.context_length;
+    if (s.dim) info[s.architecture + ".embedding_length"] = *s.dim;
+    if (s.layers) info[s.architecture + ".block_count"] = *s.layers;
+    if (s.parameters) info["general.parameter_count"] = s.parameters->total;
+    std::string parameters;
+    const Json made = item->made ? item->made->parameters : Json();
+    for (const auto& [key, value] : made.items())
+      parameters += fmt::format("{} {}\n", key, dump(value));
+    reply->send(200, "application/json",
+                dump({{"modelfile", ""},
+                      {"parameters", parameters},
+                      {"system", item->made ? item->made->system : ""},
+                      {"template", s.chat_template.value_or("")},
+                      {"license", s.licence},
+                      {"details", json},
+                      {"model_info", std::move(info)},
+                      {"capabilities", std::move(capabilities)},
+                      {"modified_at", rfc3339(item->modified)}}));
+  });
+}
 
 void ollama_pull(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
   with_body(request, *reply, [&](Fields& f) {

@@ -73,6 +73,9 @@ TEST(OllamaModels, AreMadeCopiedAndDeleted) {
   ASSERT_EQ(fake.client().post("/api/chat", request).status, 200);
   EXPECT_EQ(fake.script->messages[0]["content"], "Speak as a pirate.");
   EXPECT_EQ(fake.script->params.sampling.temperature, 0.25f);
+  const auto counted = fake.client().post("/v1/messages/count_tokens",
+                                          {{"model", "pirate"}, {"messages", request["messages"]}});
+  EXPECT_EQ(counted.json()["input_tokens"], 18 + 2) << "its system prompt too";
   request["options"] = {{"temperature", 1}};
   request["messages"].insert(request["messages"].begin(),
                              Json{{"role", "system"}, {"content", "No."}});

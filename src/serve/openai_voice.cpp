@@ -318,16 +318,23 @@ class CompletionVoice final : public OpenAiVoice {
 template <class Read, class MakeIt>
 void handle(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply, Refuse words,
             Read read, MakeIt make) {
-  const auto body = parse_object(request.body);
-  if (const auto* problem = std::get_if<Problem>(&body)) return refuse(*reply, *problem, words);
-  auto asked = read(std::get<Json>(body));
-  if (const auto* problem = std::get_if<Problem>(&asked)) return refuse(*reply, *problem, words);
-  OpenAiAsk& ask = std::get<OpenAiAsk>(asked);
-  if (ask.deepseek) words = deepseek_refusal;
-  ask.ask.key = request.key;
-  ask.ask.path = request.path;
-  MakeVoice voice = make(ask);
-  answer(app, std::move(ask.ask), std::move(voice), words, std::move(reply));
+  auto ask = read_body(request, *reply, words, read);
+  if (!ask) return;
+  if (ask->deepseek) words = deepseek_refusal;
+  MakeVoice voice = make(*ask);
+  answer(app, request, std::move(ask->ask), std::move(voice), words, std::move(reply));
+}
+
+MakeVoice chat_voice(const OpenAiAsk& ask) {
+  OpenAiAsk words = ask;
+  words.ask.messages = nullptr;
+  return [words = std::move(words)](const Lease& model) {
+    return std::make_unique<ChatVoice>(words, model);
+  };
+}
+
+MakeVoice completion_voice(const OpenAiAsk& ask) {
+  return [ask](const Lease& model) { return std::make_unique<CompletionVoice>(ask, model); };
 }
 
 Json model_json(const ShelfItem& item) {
@@ -348,43 +355,30 @@ Refusal deepseek_refusal(const Problem& problem) {
   return {status, dump(error_json(problem, error_type(status)))};
 }
 
-MakeVoice openai_chat_voice(const OpenAiAsk& ask) {
-  OpenAiAsk words = ask;
-  words.ask.messages = nullptr;
-  return [words = std::move(words)](const Lease& model) {
-    return std::make_unique<ChatVoice>(words, model);
-  };
-}
-
-MakeVoice openai_completion_voice(const OpenAiAsk& ask) {
-  return [ask](const Lease& model) { return std::make_unique<CompletionVoice>(ask, model); };
-}
-
 void openai_chat(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
   handle(
       app, request, std::move(reply), openai_refusal,
       [&](const Json& body) { return read_openai_chat(body, false, app.strict_reasoning); },
-      openai_chat_voice);
+      chat_voice);
 }
 
 void deepseek_chat(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
   handle(
       app, request, std::move(reply), deepseek_refusal,
       [&](const Json& body) { return read_openai_chat(body, true, app.strict_reasoning); },
-      openai_chat_voice);
+      chat_voice);
 }
 
 void openai_completion(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
   handle(
       app, request, std::move(reply), openai_refusal,
-      [](const Json& body) { return read_openai_completion(body, false); },
-      openai_completion_voice);
+      [](const Json& body) { return read_openai_completion(body, false); }, completion_voice);
 }
 
 void deepseek_completion(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
   handle(
       app, request, std::move(reply), deepseek_refusal,
-      [](const Json& body) { return read_openai_completion(body, true); }, openai_completion_voice);
+      [](const Json& body) { return read_openai_completion(body, true); }, completion_voice);
 }
 
 void openai_models(App& app, const HttpRequest&, std::shared_ptr<Reply> reply) {

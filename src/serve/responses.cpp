@@ -137,18 +137,18 @@ Json call_item(const std::string& id, const ToolCall& call, const std::string& s
 
 class ResponsesVoice final : public Voice {
  public:
-  explicit ResponsesVoice(const ResponsesAsk& ask)
+  ResponsesVoice(const std::string& model, const Json& echo)
       : head_({{"id", fresh_id("resp_")},
                {"object", "response"},
                {"created_at", unix_seconds()},
                {"status", "in_progress"},
                {"error", nullptr},
                {"incomplete_details", nullptr},
-               {"model", ask.ask.model},
+               {"model", model},
                {"output", Json::array()},
                {"previous_response_id", nullptr},
                {"store", false}}) {
-    head_.update(ask.echo);
+    head_.update(echo);
     head_["usage"] = nullptr;
   }
 
@@ -357,21 +357,12 @@ std::variant<ResponsesAsk, Problem> read_responses(const Json& body) {
 }
 
 void openai_responses(App& app, const HttpRequest& request, std::shared_ptr<Reply> reply) {
-  const auto body = parse_object(request.body);
-  if (const auto* problem = std::get_if<Problem>(&body))
-    return refuse(*reply, *problem, openai_refusal);
-  auto asked = read_responses(std::get<Json>(body));
-  if (const auto* problem = std::get_if<Problem>(&asked))
-    return refuse(*reply, *problem, openai_refusal);
-  auto& r = std::get<ResponsesAsk>(asked);
-  r.ask.key = request.key;
-  r.ask.path = request.path;
-  ResponsesAsk words = r;
-  words.ask.messages = nullptr;
-  answer(
-      app, std::move(r.ask),
-      [words](const Lease&) { return std::make_unique<ResponsesVoice>(words); }, openai_refusal,
-      std::move(reply));
+  auto asked = read_body(request, *reply, openai_refusal, read_responses);
+  if (!asked) return;
+  MakeVoice voice = [name = asked->ask.model, echo = std::move(asked->echo)](const Lease&) {
+    return std::make_unique<ResponsesVoice>(name, echo);
+  };
+  answer(app, request, std::move(asked->ask), std::move(voice), openai_refusal, std::move(reply));
 }
 
 }  // namespace r1
