@@ -1,4 +1,5 @@
 // Embeddings as OpenAI and Ollama give them.
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cstring>
@@ -55,8 +56,9 @@ class Embeddings final : public std::enable_shared_from_this<Embeddings> {
                                             model_->embedding_dim()),
                      .param = "dimensions"},
                     words_);
-    if (const auto problem = admission_.take(prompts.size()))
-      return refuse(*reply_, *problem, words_);
+    // Of one request more texts than there are places wait in the engine.
+    const auto places = std::min(prompts.size(), static_cast<size_t>(app_.places.most()));
+    if (const auto problem = admission_.take(places)) return refuse(*reply_, *problem, words_);
     all_.resize(prompts.size());
     open_ = prompts.size();
     for (size_t i = 0; i < prompts.size(); ++i) {

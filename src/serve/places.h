@@ -22,6 +22,7 @@ class Places {
   // n more for the key; or why not: 429, or 400 where n is more than there ever are.
   std::optional<Problem> take(const std::string& key, int64_t n);
   void give_back(const std::string& key, int64_t n);
+  int64_t most() const { return most_; }
 
  private:
   const int64_t most_;

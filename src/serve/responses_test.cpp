@@ -145,6 +145,8 @@ TEST(Embeddings, OpenAiAndOllamaGiveThem) {
   const Json old =
       fake.client().post("/api/embeddings", {{"model", "fake"}, {"prompt", "abc"}}).json();
   EXPECT_EQ(old["embedding"].size(), 3u);
+  const Json many(600, "abc");  // more than --queue has places
+  EXPECT_EQ(fake.client().post("/api/embed", {{"model", "fake"}, {"input", many}}).status, 200);
   const std::string text(1000, 'x');
   EXPECT_EQ(fake.client().post("/api/embed", {{"model", "fake"}, {"input", text}}).status, 200);
   const std::pair<Json, const char*> kWrong[] = {
