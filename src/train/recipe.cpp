@@ -9,6 +9,7 @@
 
 #include "base/nearest.h"
 #include "base/toml.h"
+#include "text/unicode.h"
 
 namespace r1 {
 namespace {
@@ -240,6 +241,7 @@ Result<void> set(Recipe& recipe, std::string_view name, std::string_view text) {
 }
 
 Result<void> override_key(Recipe& recipe, std::string_view setting) {
+  if (!is_utf8(setting)) return error("must be UTF-8, like the recipe that a run keeps");
   const size_t equals = setting.find('=');
   if (equals == setting.npos) return error("write section.key=value");
   const std::string_view name = setting.substr(0, equals), value = setting.substr(equals + 1);

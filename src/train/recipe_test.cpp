@@ -114,6 +114,9 @@ TEST(Recipe, EveryKeyIsNamedOnceAndSurvivesBeingWritten) {
   EXPECT_EQ(to_toml(*again), to_toml(*r));
   EXPECT_EQ(again->optimizer.eps, r->optimizer.eps);
   EXPECT_EQ(again->run.out, r->run.out);
+  const auto bytes = parse("", {"run.out=\xff"});  // could not be read again
+  ASSERT_FALSE(bytes);
+  EXPECT_NE(bytes.error().message.find("must be UTF-8"), std::string::npos);
   EXPECT_EQ(again->optimizer.groups.size(), 2u);
   EXPECT_TRUE(check_same_run(*r, *again));
 }
