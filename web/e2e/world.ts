@@ -114,6 +114,11 @@ export interface Visit {
 export async function visit(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visit> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
+  // The page draws its seeds from numbers that are the same in every run: one answer in thirty of r1-nano never ends.
+  await page.addInitScript(() => {
+    let state = 1;
+    Math.random = () => (state = (state * 48271) % 0x7fffffff) / 0x7fffffff;
+  });
   const faults: string[] = [];
   page.on("pageerror", (e) => faults.push(`error: ${e.message}`));
   page.on("console", (m) => {
