@@ -190,7 +190,7 @@ class Silent final : public WrappedSpeculator {
   std::map<uint64_t, int64_t> seen_;
 };
 
-// It catches up with what nobody asked about; where it is a third of the model it gives up in time.
+// It catches up with what nobody asked about; in a model of few layers it gives up in time.
 TEST(Speculation, TheModelsOwnPredictionWaitsUntilItIsAsked) {
   R1_TEST_DATA(path, "golden/deepseek_v3");
   const auto context = *Context::create(2);
